@@ -1,0 +1,48 @@
+"""JSON in and out: fast where it is proper JSON, forgiving where a server's is not quite."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+
+def loads(data: bytes | bytearray | str) -> Any:
+    """Read one JSON value.
+
+    Beyond the standard it takes a byte order mark, NaN and infinities, lone surrogates in escapes,
+    and bytes that are not UTF-8 (they become U+FFFD). Integers of any size stay exact.
+
+    Raises ValueError when the data is not JSON, or nested too deeply to be read.
+    """
+    try:
+        return _decode(data)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeError):
+        text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+    try:
+        return json.loads(text.removeprefix("\ufeff"))
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
+
+
+def dumps(value: Any) -> bytes:
+    """Write one JSON value, compact, as UTF-8; lone surrogates are written as escapes.
+
+    NaN and infinities, which JSON lacks, become null: requests are checked for them before.
+
+    Raises TypeError or ValueError for what JSON can't hold.
+    """
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()
+    except (msgspec.MsgspecError, OverflowError) as error:
+        raise ValueError(str(error)) from error
+    except RecursionError:
+        raise ValueError("the value is nested too deeply") from None

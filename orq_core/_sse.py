@@ -1,0 +1,211 @@
+"""From bytes to server-sent events, sans-I/O.
+
+Follows the event-stream grammar of the WHATWG HTML standard, with two additions for what servers
+of this kind really send: fields with other names are kept, and a block whose only content is a
+field named ``error`` is an event.
+"""
+
+from __future__ import annotations
+
+from orq_core._json import loads
+
+_BOM = b"\xef\xbb\xbf"
+_DONE = b"[DONE]"
+_RETRY_DIGITS = 18
+
+
+class EventTooLarge(ValueError):  # noqa: N818 - names what is wrong with the event
+    """One event has more bytes than allowed; ``events`` came before it in the same bytes."""
+
+    def __init__(self, message: str, events: list[Event]) -> None:
+        """Say how large an event may be."""
+        super().__init__(message)
+        self.events = events
+
+
+class Event:
+    """One dispatched event.
+
+    ``data``: its data lines joined by line feeds, undecoded; None for a block that has no data
+    but an ``error`` field. ``id``: the last event id at this point. ``retry``: the block's own
+    reconnection time in milliseconds. ``fields``: the values of non-standard fields, by name.
+    """
+
+    __slots__ = ("data", "event", "fields", "id", "retry")
+
+    def __init__(
+        self,
+        data: bytes | None,
+        event: str = "message",
+        id: str = "",  # noqa: A002 - the field's name
+        retry: int | None = None,
+        fields: dict[str, bytes] | None = None,
+    ) -> None:
+        """Hold what a block said."""
+        self.data = data
+        self.event = event
+        self.id = id
+        self.retry = retry
+        self.fields: dict[str, bytes] = fields or {}
+
+    @property
+    def text(self) -> str:
+        """The data as text; what is not UTF-8 is replaced."""
+        return (self.data or b"").decode("utf-8", "replace")
+
+    def __repr__(self) -> str:
+        """Show what kind of event it is, not what it carries."""
+        size = None if self.data is None else len(self.data)
+        return f"<Event {self.event!r}: {size} bytes of data>"
+
+
+class Decoder:
+    """Takes bytes in any division, returns the events they complete.
+
+    The time spent is linear in the number of bytes, however they are divided. ``last_event_id``
+    and ``retry`` (milliseconds) are the stream's own; ``comments`` counts comment lines.
+    """
+
+    def __init__(self, *, max_event_bytes: int = 64 * 2**20) -> None:
+        """Begin a stream; one event may have up to ``max_event_bytes`` bytes."""
+        self.last_event_id = ""
+        self.retry: int | None = None
+        self.comments = 0
+        self._max = max_event_bytes
+        self._head: bytes | None = b""  # the first bytes, until they can't be a BOM any more
+        self._after_cr = False
+        self._pieces: list[bytes] = []  # of the line that has no end yet
+        self._pieces_size = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._data: list[bytes] = []
+        self._size = 0
+        self._event = b""
+        self._id: str | None = None
+        self._retry: int | None = None
+        self._fields: dict[str, list[bytes]] = {}
+
+    @property
+    def pending(self) -> bool:
+        """Whether a block or line has begun and has not ended."""
+        return bool(self._data or self._fields or self._pieces or self._head)
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Take the next bytes. Raises EventTooLarge, which ends the use of this decoder."""
+        if self._head is not None:
+            data = self._head + data
+            if len(data) < len(_BOM) and _BOM.startswith(data):
+                self._head = data
+                return []
+            self._head = None
+            data = data.removeprefix(_BOM)
+        if self._after_cr and data:
+            self._after_cr = False
+            data = data.removeprefix(b"\n")
+        if b"\r" in data:
+            self._after_cr = data.endswith(b"\r")
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return self._lines(data)
+
+    def flush(self) -> list[Event]:
+        """Take the end of the stream: return the last event if only its blank line is missing.
+
+        The standard discards such an event. It is returned here when it is certainly whole: a
+        complete JSON value, ``[DONE]``, or other text whose last line has ended.
+        """
+        ended = not self._pieces and not self._head
+        if self._head:
+            self._pieces.append(self._head)
+            self._head = None
+        if self._pieces:
+            self._line(b"".join(self._pieces))
+            self._pieces.clear()
+        content = self._data or self._fields.get("error", [])
+        events: list[Event] = []
+        if _is_whole(b"\n".join(content), ended=ended):
+            self._dispatch(events)
+        self._begin()
+        return events
+
+    def _lines(self, data: bytes) -> list[Event]:
+        events: list[Event] = []
+        lines = data.split(b"\n")
+        rest = lines.pop()
+        if lines and self._pieces:
+            self._pieces.append(lines[0])
+            lines[0] = b"".join(self._pieces)
+            self._pieces.clear()
+            self._pieces_size = 0
+        for line in lines:
+            if not line:
+                self._dispatch(events)
+                continue
+            self._line(line)
+            if self._size > self._max:
+                raise self._too_large(events)
+        if rest:
+            self._pieces.append(rest)
+            self._pieces_size += len(rest)
+            if self._size + self._pieces_size > self._max:
+                raise self._too_large(events)
+        return events
+
+    def _too_large(self, events: list[Event]) -> EventTooLarge:
+        return EventTooLarge(f"more than {self._max} bytes", events)
+
+    def _line(self, line: bytes) -> None:
+        if line.startswith(b"data:"):
+            self._size += len(line) + 1
+            self._data.append(line[6:] if line.startswith(b" ", 5) else line[5:])
+        elif line.startswith(b":"):
+            self.comments += 1
+        else:
+            self._size += len(line) + 1
+            self._field(line)
+
+    def _field(self, line: bytes) -> None:
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            self._data.append(value)
+        elif name == b"event":
+            self._event = value
+        elif name == b"id":
+            if b"\0" not in value:
+                self._id = value.decode("utf-8", "replace")
+        elif name == b"retry":
+            # The bound keeps int() from refusing, or from taking long over, a line of digits.
+            if value.isdigit() and len(value.lstrip(b"0")) <= _RETRY_DIGITS:
+                self.retry = self._retry = int(value)
+        else:
+            self._fields.setdefault(name.decode("utf-8", "replace"), []).append(value)
+
+    def _dispatch(self, events: list[Event]) -> None:
+        if self._id is not None:
+            self.last_event_id = self._id
+        if self._data or "error" in self._fields:
+            events.append(
+                Event(
+                    b"\n".join(self._data) if self._data else None,
+                    self._event.decode("utf-8", "replace") or "message",
+                    self.last_event_id,
+                    self._retry,
+                    {name: b"\n".join(values) for name, values in self._fields.items()},
+                ),
+            )
+        self._begin()
+
+
+def _is_whole(data: bytes, *, ended: bool) -> bool:
+    text = data.strip()
+    if text == _DONE:
+        return True
+    if text.startswith((b"{", b"[")):
+        # No beginning of a JSON object or list is itself JSON.
+        try:
+            loads(text)
+        except ValueError:
+            return False
+        return True
+    return ended and bool(text)
