@@ -1,0 +1,133 @@
+"""A whole answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from attrs import define, field
+
+from orq_core.models.base import Answer
+from orq_core.models.logprobs import Logprobs
+from orq_core.models.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orq_core.call import CallInfo
+
+
+def text_of(content: object) -> str:
+    """Return the text in a content: the string itself, or its text parts joined.
+
+    Parts of other types, reasoning among them, and contents of any other shape count as no text.
+    """
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    texts: list[str] = []
+    for part in cast("list[object]", content):
+        if isinstance(part, dict):
+            fields = cast("dict[str, object]", part)
+            text = fields.get("text")
+            if fields.get("type") == "text" and isinstance(text, str):
+                texts.append(text)
+    return "".join(texts)
+
+
+@define(kw_only=True)
+class FunctionCall(Answer):
+    """The function to call; ``arguments`` is JSON as the model wrote it, so it may be invalid."""
+
+    name: str | None = None
+    arguments: str | None = None
+
+
+@define(kw_only=True)
+class ToolCall(Answer):
+    """A call of a tool; of a tool that is no function, ``extra`` holds the particulars."""
+
+    index: int | None = None
+    id: str | None = None
+    type: str | None = None
+    function: FunctionCall | None = None
+    thought_signature: str | None = None
+    extra_content: dict[str, Any] | None = None
+
+
+@define(kw_only=True)
+class Audio(Answer):
+    """Spoken output: ``data`` in base64, ``expires_at`` in seconds since 1970."""
+
+    id: str | None = None
+    expires_at: int | None = None
+    data: str | None = None
+    transcript: str | None = None
+
+
+@define(kw_only=True)
+class Message(Answer):
+    """What the model says. It may be appended to the messages of the next request as it is.
+
+    ``content`` is a string by contract, but holds whatever a provider sent: some send a list of
+    parts, or an object. `text_of` makes a string of any of them.
+    """
+
+    role: str | None = None
+    content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    function_call: FunctionCall | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+    reasoning_signature: str | None = None
+    reasoning_details: list[dict[str, Any]] | None = None
+    redacted_reasoning: str | None = None
+    audio: Audio | None = None
+    annotations: list[dict[str, Any]] | None = None
+    name: str | None = None
+
+
+@define(kw_only=True)
+class Choice(Answer):
+    """One of the answers asked for with ``n``; ``finish_reason`` may be any string."""
+
+    index: int | None = None
+    finish_reason: str | None = None
+    message: Message | None = None
+    logprobs: Logprobs | None = None
+
+
+@define(kw_only=True)
+class ChatCompletion(Answer):
+    """A whole answer; ``info`` is what is known of the call beside it, and never on the wire.
+
+    Iterating yields the completion itself once, so that a loop over events reads it as well.
+    """
+
+    id: str | None = None
+    object: str | None = None
+    created: int | None = None
+    model: str | None = None
+    choices: list[Choice] = field(factory=list[Choice])
+    usage: Usage | None = None
+    system_fingerprint: str | None = None
+    service_tier: str | None = None
+    info: CallInfo | None = field(default=None, eq=False, repr=False, metadata={"wire": False})
+    _given: frozenset[str] = field(
+        default=frozenset({"choices"}), alias="_given", repr=False, eq=False
+    )
+
+    @property
+    def text(self) -> str:
+        """The text of the first choice; empty if there is none."""
+        message = self.choices[0].message if self.choices else None
+        return "" if message is None else text_of(message.content)
+
+    @property
+    def data(self) -> ChatCompletion:
+        """The completion itself: what code that reads events of the seed looks for."""
+        return self
+
+    def __iter__(self) -> Iterator[ChatCompletion]:
+        yield self
