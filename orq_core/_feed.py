@@ -1,0 +1,157 @@
+"""The one reader behind `Stream`, `AsyncStream` and a plain ``create``."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from orq_core._accumulate import Accumulator, chunks_of
+from orq_core.errors import (
+    OrqError,
+    PluginError,
+    ResponseDecodeError,
+    StreamError,
+    StreamInterruptedError,
+)
+from orq_core.models import ChatCompletion, ChatCompletionChunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orq_core._pipeline import Exchange
+    from orq_core.call import Call, Item
+
+
+class Feed:
+    """Pulls the outermost layer, keeps what passed, and ends the call exactly once."""
+
+    def __init__(self, call: Call, exchange: Exchange, abort: Callable[[], None]) -> None:
+        """Open the exchange; ``abort`` drops its connections without waiting, from any thread."""
+        self.call = call
+        self.delivered = 0
+        self._accumulator = Accumulator()
+        self._exchange = exchange
+        self._abort = abort
+        self._items = exchange.open()
+        self._waiting: deque[ChatCompletionChunk] = deque()
+        self._began = call.now()
+        self._running = False
+        self._aborted = False
+        self._over = False
+
+    @property
+    def partial(self) -> ChatCompletion:
+        """What has been handed out so far, as one completion."""
+        completion = self._accumulator.completion()
+        completion.info = self.call.info
+        return completion
+
+    async def whole(self) -> ChatCompletion:
+        """Pull everything and return the one completion it makes."""
+        result: ChatCompletion | None = None
+        while (item := await self._pull()) is not None:
+            if isinstance(item, ChatCompletion):
+                result = item
+            else:
+                self._hand_out(item)
+        if result is None and self.delivered:
+            result = self._accumulator.completion()
+        if result is None:
+            raise ResponseDecodeError("the call ended without an answer")
+        result.info = self.call.info
+        return result
+
+    async def prime(self) -> None:
+        """Pull the first chunk, so that what fails before it fails inside ``create``."""
+        chunk = await self._next_chunk()
+        if chunk is not None:
+            self._waiting.appendleft(chunk)
+
+    async def next(self) -> ChatCompletionChunk | None:
+        """Return the next chunk, None at the end."""
+        chunk = await self._next_chunk()
+        if chunk is not None:
+            self._hand_out(chunk)
+        return chunk
+
+    async def close(self) -> None:
+        """End the call; from another thread or task than the reader's, make the reader end it."""
+        if self._running:
+            self._aborted = True
+            self._abort()
+        else:
+            self._waiting.clear()
+            await self._end()
+
+    def abandon(self) -> None:
+        """End the call of a stream that was dropped."""
+        if not self._over:
+            self._over = True
+            self._exchange.abandon()
+
+    def _hand_out(self, chunk: ChatCompletionChunk) -> None:
+        self._accumulator.add(chunk)
+        self.delivered += 1
+
+    async def _next_chunk(self) -> ChatCompletionChunk | None:
+        while not self._waiting:
+            item = await self._pull()
+            if item is None:
+                return None
+            if isinstance(item, ChatCompletionChunk):
+                return item
+            self._waiting.extend(chunks_of(item))
+        return self._waiting.popleft()
+
+    async def _pull(self) -> Item | None:
+        if self._over:
+            return None
+        if self._running:
+            raise RuntimeError("this stream is being read by another thread or task")
+        self._running = True
+        try:
+            item = await self._items.__anext__()
+        except StopAsyncIteration:
+            self._running = False
+            await self._end()
+            return None
+        except BaseException as error:
+            self._running = False
+            await self._fail(error)
+            raise
+        self._running = False
+        if self.call.info.time_to_first_event is None:
+            self.call.info.time_to_first_event = self.call.now() - self._began
+        if not isinstance(item, (ChatCompletionChunk, ChatCompletion)):
+            await self._end()
+            raise PluginError(
+                f"a layer yielded {type(item).__name__}; items are ChatCompletionChunk and "
+                "ChatCompletion",
+            )
+        if self._aborted:
+            await self._end()
+        return item
+
+    async def _end(self) -> None:
+        if not self._over:
+            self._over = True
+            self.call.info.elapsed = self.call.now() - self._began
+            await self._exchange.close()
+
+    async def _fail(self, error: BaseException) -> None:
+        """Release everything and tell the error what is known of the call."""
+        try:
+            await self._end()
+        except Exception as second:  # noqa: BLE001 - the first failure is the one to report
+            second.__context__ = None
+        if isinstance(error, OrqError):
+            error.attempts = self.call.info.attempts
+            if isinstance(error, (StreamError, ResponseDecodeError)) and self.delivered:
+                # The layers may have changed what the caller saw, so theirs is not the partial.
+                error.partial, error.delivered = self.partial, self.delivered
+        if self._aborted and not isinstance(error, StreamError):
+            raise StreamInterruptedError(
+                "the stream was closed by another thread or task",
+                partial=self.partial,
+                delivered=self.delivered,
+            ) from error

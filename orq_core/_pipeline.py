@@ -1,0 +1,161 @@
+"""Open, pull, close: binds the layers of one call and releases them on every way out."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from orq_core.errors import PluginError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator, Sequence
+
+    from orq_core.call import Call, Item, Items, Layer, Proceed
+    from orq_core.models import ChatCompletionRequest
+
+    Source = Callable[[Call, ChatCompletionRequest], Items]
+
+
+class Exchange:
+    """One call's generators: opened from the outside in, closed from the outside in.
+
+    The generators know the exchange weakly, so that dropping it (with the stream that holds it)
+    closes them at once, without waiting for the cycle collector.
+    """
+
+    __slots__ = ("__weakref__", "_call", "_layers", "_opened", "_source")
+
+    def __init__(self, call: Call, layers: Sequence[Layer], source: Source) -> None:
+        """Bind layers, outermost first, around a source of items."""
+        self._call = call
+        self._layers = layers
+        self._source = source
+        self._opened: list[Items] = []
+
+    def open(self) -> Items:
+        """Open the outermost layer with the caller's request."""
+        return self._open(0, self._call.request)
+
+    def _open(self, depth: int, request: ChatCompletionRequest) -> Items:
+        if depth == len(self._layers):
+            items = self._source(self._call, request)
+        else:
+            layer = self._layers[depth]
+            items = layer(self._call, request, _opener(weakref.ref(self), depth + 1))
+            if not hasattr(items, "__anext__") or not hasattr(items, "aclose"):
+                _discard(items)
+                raise PluginError(
+                    f"layer {_name(layer)} returned {type(items).__name__}; a layer is an async "
+                    "generator function: `async def layer(call, request, proceed)` with `yield`",
+                    plugin=_name(layer),
+                )
+        # Finished ones are let go, or a retry's attempts would pile up.
+        self._opened = [each for each in self._opened if not _finished(each)]
+        self._opened.append(items)
+        return items
+
+    async def close(self) -> None:
+        """Close whatever is still open, outermost first; the first failure is raised at the end."""
+        opened, self._opened = self._opened, []
+        failure: BaseException | None = None
+        for items in opened:
+            try:
+                await items.aclose()
+            except BaseException as error:  # noqa: BLE001 - the rest must be closed all the same
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
+    def abandon(self) -> None:
+        """Close without awaiting, for a stream that was dropped; never raises."""
+        if not self._opened:
+            return
+        closing = self.close()
+        try:
+            waits_for = closing.send(None)
+        except StopIteration:
+            return
+        except BaseException:  # noqa: BLE001 - nobody is left to be told
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            closing.close()
+            return
+        task = loop.create_task(_rest(closing, waits_for))
+        _closing.add(task)
+        task.add_done_callback(_closed)
+
+
+_closing: set[asyncio.Task[None]] = set()
+
+
+def _closed(task: asyncio.Task[None]) -> None:
+    _closing.discard(task)
+    if not task.cancelled():
+        task.exception()
+
+
+async def _rest(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+    await _Resumed(coroutine, waits_for)
+
+
+class _Resumed:
+    """Goes on with a coroutine that was already stepped to its first wait."""
+
+    __slots__ = ("_coroutine", "_waits_for")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        waits_for = self._waits_for
+        while True:
+            try:
+                sent = yield waits_for
+            except BaseException as error:  # noqa: BLE001 - handed on to where it belongs
+                failure: BaseException | None = error
+            else:
+                failure = None
+            try:
+                if failure is None:
+                    waits_for = self._coroutine.send(sent)
+                else:
+                    waits_for = self._coroutine.throw(failure)
+            except StopIteration:
+                return
+
+
+def _opener(exchange: weakref.ref[Exchange], depth: int) -> Proceed:
+    def proceed(request: ChatCompletionRequest) -> Items:
+        alive = exchange()
+        if alive is None:
+            raise RuntimeError("proceed was called after the call had ended")
+        return alive._open(depth, request)  # noqa: SLF001 - its own opener
+
+    return proceed
+
+
+def _finished(items: Items) -> bool:
+    return getattr(items, "ag_frame", items) is None
+
+
+def _discard(items: object) -> None:
+    """Close a coroutine that was returned by mistake, so that it does not warn."""
+    close = getattr(items, "close", None)
+    if callable(close):
+        close()
+
+
+def _name(layer: Layer) -> str:
+    return getattr(layer, "__qualname__", type(layer).__name__)
+
+
+async def pull(items: Items) -> Item | None:
+    """Return the next item, or None at the end."""
+    try:
+        return await items.__anext__()
+    except StopAsyncIteration:
+        return None

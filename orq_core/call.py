@@ -1,0 +1,131 @@
+"""What a plugin sees of one ``create``: the call, its options, and what came of it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union
+
+from attrs import define, field
+
+from orq_core.models.base import UNSET, Unset
+
+if TYPE_CHECKING:
+    from orq_core._runtime import Runtime
+    from orq_core.limits import Limits, Timeout
+    from orq_core.models import ChatCompletion, ChatCompletionChunk, ChatCompletionRequest
+    from orq_core.retry import RetryConfig, RetryPolicy
+
+T = TypeVar("T")
+
+Item = Union["ChatCompletion", "ChatCompletionChunk"]
+"""One item of an answer: the whole completion, or a chunk of a stream."""
+
+Items = AsyncGenerator[Item, None]
+"""What a layer is: an async generator of items."""
+
+Proceed = Callable[["ChatCompletionRequest"], AsyncIterator[Item]]
+"""Opens the next layer inwards; may be called again, as a retry does."""
+
+Layer = Callable[["Call", "ChatCompletionRequest", Proceed], Items]
+"""A plugin's wrapper around one call."""
+
+OnTruncation = Literal["raise", "warn", "accept"]
+Retries = Union["RetryConfig", "RetryPolicy", int, None, Unset]
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@define(frozen=True)
+class Attempt:
+    """One HTTP exchange of a call.
+
+    ``seconds`` runs from its start to its end, or to its failure; ``error`` is a class name.
+    """
+
+    number: int
+    seconds: float
+    status: int | None = None
+    request_id: str | None = None
+    error: str | None = None
+
+
+@define
+class CallInfo:
+    """What is known of a call beside its answer; grows while a stream is read.
+
+    ``elapsed`` and ``time_to_first_event`` are seconds from the start of ``create``; ``headers``
+    are those of the last attempt's answer, names in lower case; ``notes`` is what plugins wrote
+    down, keyed by plugin name.
+    """
+
+    call_id: str = field(factory=lambda: uuid.uuid4().hex)
+    status: int | None = None
+    headers: dict[str, str] = field(factory=dict, repr=False)
+    request_id: str | None = None
+    trace_id: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+    elapsed: float | None = None
+    time_to_first_event: float | None = None
+    notes: dict[str, dict[str, Any]] = field(factory=dict)
+
+
+@define(frozen=True)
+class CallOptions:
+    """Client-side settings of one call; what is left unset falls back to the client's.
+
+    ``timeout``: a `Timeout`, or seconds for all four limits. ``retries``: see `Orq`.
+    ``on_truncation``: what an answer does that ends with neither ``finish_reason`` nor ``[DONE]``.
+    ``plugin_options``: settings for plugins, keyed by plugin name.
+    """
+
+    timeout: Timeout | float | None = None
+    retries: Retries = UNSET
+    server_url: str | None = None
+    http_headers: Mapping[str, str] = field(default=_NOTHING, repr=False)
+    accept_header_override: str | None = None
+    on_truncation: OnTruncation | None = None
+    plugin_options: Mapping[str, Mapping[str, Any]] = _NOTHING
+
+
+@define(eq=False)
+class Call:
+    """One ``create`` on its way; shared by all layers of this call and by no other.
+
+    ``request`` is what the caller asked for; what really goes out is what the innermost layer is
+    handed. ``url`` has no user info.
+    """
+
+    request: ChatCompletionRequest = field(repr=False)
+    stream: bool
+    url: str
+    options: CallOptions
+    runtime: Runtime = field(repr=False)
+    limits: Limits = field(repr=False)
+    info: CallInfo = field(factory=CallInfo)
+
+    @property
+    def id(self) -> str:
+        """A random name for this call, the same on all its attempts."""
+        return self.info.call_id
+
+    def options_for(self, plugin: str) -> Mapping[str, Any]:
+        """Return the caller's ``plugin_options`` for a plugin; empty when none were given."""
+        return self.options.plugin_options.get(plugin, _NOTHING)
+
+    def note(self, plugin: str, **values: Any) -> None:
+        """Write something down for the caller, in ``info.notes[plugin]``."""
+        self.info.notes.setdefault(plugin, {}).update(values)
+
+    def now(self) -> float:
+        """Return seconds on the call's monotonic clock."""
+        return self.runtime.now()
+
+    async def sleep(self, seconds: float) -> None:
+        """Pause without blocking an event loop; ended by cancellation and by ``close``."""
+        await self.runtime.sleep(seconds)
+
+    async def run(self, function: Callable[..., T], *args: Any) -> T:
+        """Call a function that does blocking I/O: inline, or in a thread under asyncio."""
+        return await self.runtime.run(function, *args)

@@ -1,0 +1,77 @@
+"""The hooks a plugin may implement. Each docstring is the hook's reference."""
+
+# pyright: reportUnusedParameter=false
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from cattrs import Converter
+
+    from orq_core.call import Call, Layer
+    from orq_core.client import AsyncOrq, Orq
+    from orq_core.transports import HttpRequest
+
+PROJECT = "orq"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a plugin's method as the implementation of a hook."""
+
+
+class Hooks:
+    """The specifications; an implementation may leave out arguments that it does not need."""
+
+    @hookspec
+    def orq_wrap_create(self, call: Call) -> Layer | None:
+        """Return a layer around this call and each of its events, or None to stay out.
+
+        Called once per ``create``, before anything is sent; the first one called becomes the
+        outermost layer. ``tryfirst`` moves a layer outwards, ``trylast`` inwards; a wrapper
+        (``hookimpl(wrapper=True)``) may edit the list of layers.
+
+        :param call: the call about to start.
+        """
+
+    @hookspec
+    def orq_prepare_request(self, call: Call, http: HttpRequest) -> None:
+        """Change the headers of a request about to be sent.
+
+        Called once per attempt, after every layer, before the transport. No I/O: this runs on the
+        event loop under asyncio.
+
+        :param call: the call this attempt belongs to.
+        :param http: the request; its ``headers`` may be changed in place.
+        """
+
+    @hookspec
+    def orq_configure_converter(self, converter: Converter) -> None:
+        """Teach the converter fields and types of your own.
+
+        Called once per client, before its first call.
+
+        :param converter: the cattrs converter that reads answers and writes requests.
+        """
+
+    @hookspec
+    def orq_client_opened(self, client: Orq | AsyncOrq) -> None:
+        """Set up what lives as long as the client.
+
+        Called once, at the end of the client's constructor.
+
+        :param client: the new client.
+        """
+
+    @hookspec
+    def orq_client_closed(self, client: Orq | AsyncOrq) -> Awaitable[Any] | None:
+        """Release what ``orq_client_opened`` set up; may be ``async``.
+
+        Called once, when the client is closed, the last opened first; awaited in both modes, so a
+        coroutine must not suspend when the client is a blocking one.
+
+        :param client: the client that closes.
+        """
