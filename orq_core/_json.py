@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+if TYPE_CHECKING:
+    from typing import TypeGuard
+
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
+
+
+def is_list(value: Any) -> TypeGuard[list[Any]]:
+    """Tell whether a JSON value is a list."""
+    return isinstance(value, list)
+
+
+def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Tell whether a JSON value is an object."""
+    return isinstance(value, dict)
 
 
 def loads(data: bytes | bytearray | str) -> Any:
@@ -29,6 +42,14 @@ def loads(data: bytes | bytearray | str) -> Any:
         return json.loads(text.removeprefix("\ufeff"))
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
+
+
+def loads_object(data: bytes | bytearray | str) -> dict[str, Any]:
+    """Read one JSON object; raises ValueError also when the data is JSON of another kind."""
+    value = loads(data)
+    if is_object(value):
+        return value
+    raise ValueError(f"expected a JSON object, got {type(value).__name__}")
 
 
 def dumps(value: Any) -> bytes:

@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 
 from orq_core import errors
 from orq_core._errorbody import NO_REASON, describe, one_line
-from orq_core._folding import is_list, is_object
-from orq_core._json import loads
+from orq_core._json import is_list, is_object, loads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,189 @@
+"""Chunks to the completion they make."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from orq_core._accumulate.folding import copied, first, given_of, is_stand_in, keep, mark
+from orq_core._accumulate.messages import MessageFold
+from orq_core._json import is_list, is_object
+from orq_core.models import ChatCompletion, Choice, Delta, Logprobs, make_converter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orq_core.models import ChatCompletionChunk, ChunkChoice, TokenLogprob, Usage
+
+
+_WHOLE = "chat.completion"
+
+
+class Accumulator:
+    """Adds up the chunks of one stream; `add` takes the same time however many came before."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._choices: dict[Any, _Choice] = {}
+        self._id: Any = None
+        self._model: Any = None
+        self._created: Any = None
+        self._object: str | None = None
+        self._fingerprint: Any = None
+        self._tier: Any = None
+        self._usage: Usage | None = None
+        self._extra: dict[str, Any] = {}
+        self._given: set[str] | None = None
+
+    @property
+    def choices_seen(self) -> int:
+        """How many choices have appeared."""
+        return len(self._choices)
+
+    @property
+    def finished(self) -> bool:
+        """Whether there are choices, and each has said why it ended."""
+        return bool(self._choices) and all(choice.reason for choice in self._choices.values())
+
+    def add(self, chunk: ChatCompletionChunk) -> None:
+        """Take the next chunk, which is not kept."""
+        self._id = first(self._id, chunk.id)
+        self._model = first(self._model, chunk.model)
+        self._created = first(self._created, chunk.created)
+        if self._object is None and not is_stand_in(chunk, "object"):
+            self._object = _WHOLE
+        if chunk.system_fingerprint is not None:
+            self._fingerprint = chunk.system_fingerprint
+        if chunk.service_tier is not None:
+            self._tier = chunk.service_tier
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        keep(self._extra, chunk.extra)
+        if self._given is None:
+            self._given = set()
+        self._given |= given_of(chunk)
+        for position, choice in enumerate(chunk.choices):
+            key = choice.index if isinstance(choice.index, (int, str)) else position
+            state = self._choices.get(key)
+            if state is None:
+                state = self._choices[key] = _Choice()
+            state.add(choice)
+
+    def completion(self) -> ChatCompletion:
+        """Return what the chunks so far make: a new object each time."""
+        completion = ChatCompletion(
+            id=self._id,
+            object=self._object,
+            created=self._created,
+            model=self._model,
+            choices=[self._choices[key].value() for key in sorted(self._choices, key=_order)],
+            usage=self._usage,
+            system_fingerprint=self._fingerprint,
+            service_tier=self._tier,
+            extra=dict(self._extra),
+        )
+        return completion if self._given is None else mark(completion, self._given)
+
+
+class _Choice:
+    """One choice."""
+
+    __slots__ = ("_extra", "_given", "_index", "_logprobs", "_message", "_whole", "reason")
+
+    def __init__(self) -> None:
+        self.reason: Any = None
+        self._index: Any = None
+        self._message: MessageFold | None = None
+        self._whole: dict[str, Any] | None = None
+        self._logprobs: _Logprobs | None = None
+        self._extra: dict[str, Any] = {}
+        self._given: set[str] = set()
+
+    def add(self, choice: ChunkChoice) -> None:
+        if choice.index is not None:
+            self._index = choice.index
+        if choice.finish_reason or (choice.finish_reason is not None and self.reason is None):
+            self.reason = choice.finish_reason
+        if choice.delta is not None:
+            self._message = self._message or MessageFold()
+            self._message.add(choice.delta)
+        if choice.logprobs is not None:
+            self._logprobs = self._logprobs or _Logprobs()
+            self._logprobs.add(choice.logprobs)
+        self._given |= given_of(choice)
+        extra = choice.extra
+        if extra:
+            whole = extra.get("message")
+            if is_object(whole):
+                self._whole = _longer(self._whole, whole)
+                extra = {name: value for name, value in extra.items() if name != "message"}
+            keep(self._extra, extra)
+
+    def value(self) -> Choice:
+        message = self._message
+        if self._whole is not None and (message is None or not message.says_anything):
+            message = MessageFold()
+            message.add(_delta_reader()(self._whole, Delta))
+        choice = Choice(
+            index=self._index,
+            finish_reason=self.reason,
+            message=None if message is None else message.value(),
+            logprobs=None if self._logprobs is None else self._logprobs.value(),
+            extra=dict(self._extra),
+        )
+        # A null delta is a null message.
+        return mark(choice, ("message" if name == "delta" else name for name in self._given))
+
+
+class _Logprobs:
+    """Token by token; providers' own lists grow as well."""
+
+    __slots__ = ("_content", "_extra", "_given", "_refusal")
+
+    def __init__(self) -> None:
+        self._content: list[TokenLogprob] | None = None
+        self._refusal: list[TokenLogprob] | None = None
+        self._extra: dict[str, Any] = {}
+        self._given: set[str] = set()
+
+    def add(self, logprobs: Logprobs) -> None:
+        if logprobs.content is not None:
+            self._content = self._content or []
+            self._content.extend(logprobs.content)
+        if logprobs.refusal is not None:
+            self._refusal = self._refusal or []
+            self._refusal.extend(logprobs.refusal)
+        for name, value in logprobs.extra.items():
+            earlier = self._extra.get(name)
+            if is_list(value) and is_list(earlier):
+                earlier.extend(value)
+            else:
+                keep(self._extra, {name: copied(value)})
+        self._given |= given_of(logprobs)
+
+    def value(self) -> Logprobs:
+        logprobs = Logprobs(
+            content=None if self._content is None else list(self._content),
+            refusal=None if self._refusal is None else list(self._refusal),
+            extra={name: copied(value) for name, value in self._extra.items()},
+        )
+        return mark(logprobs, self._given)
+
+
+def _longer(before: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any]:
+    """Add up whole messages sent in place of pieces: each repeats the earlier ones, or goes on."""
+    if before is None:
+        return now
+    old, new = before.get("content"), now.get("content")
+    if not isinstance(old, str) or not isinstance(new, str) or new.startswith(old):
+        return {**before, **now}
+    return {**before, **now, "content": old + new}
+
+
+def _order(key: Any) -> tuple[bool, Any]:
+    return isinstance(key, str), key
+
+
+@cache
+def _delta_reader() -> Callable[[Any, type[Delta]], Delta]:
+    return make_converter().get_structure_hook(Delta)

@@ -1,0 +1,87 @@
+"""What adding up chunks is made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from orq_core._json import is_list
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from orq_core.models.base import Answer
+
+A = TypeVar("A", bound="Answer")
+
+_STAND_IN = "*"  # in no field's name
+
+
+class Text:
+    """A string that grows; None until the first piece.
+
+    Where a server sends something else than strings, the last of it counts.
+    """
+
+    __slots__ = ("_other", "_pieces")
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._pieces: list[str] = []
+        self._other: Any = None
+
+    def add(self, piece: Any) -> None:
+        """Append."""
+        if isinstance(piece, str):
+            self._pieces.append(piece)
+        else:
+            self._other = piece
+
+    def __bool__(self) -> bool:
+        return any(self._pieces) or bool(self._other)
+
+    def value(self) -> Any:
+        """Return all of it; asking again costs nothing."""
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]
+        text = self._pieces[0] if self._pieces else None
+        return text or (text if self._other is None else self._other)
+
+
+def first(before: Any, now: Any) -> Any:
+    """Choose what identifies something: the first value that is not empty, else an empty one."""
+    return before or (before if now is None else now)
+
+
+def copied(value: Any) -> Any:
+    """Return a new list for a list, so that it can grow; anything else as it is."""
+    return list(value) if is_list(value) else value
+
+
+def keep(target: dict[str, Any], extra: Mapping[str, Any]) -> None:
+    """Take over unknown fields: the last value counts, but null replaces nothing."""
+    for name, value in extra.items():
+        if value is not None or name not in target:
+            target[name] = value
+
+
+def given_of(model: Answer) -> frozenset[str]:
+    """Return the fields that arrived as null, or as an empty list."""
+    return model._given  # noqa: SLF001 - private to callers, not to the models' own package
+
+
+def mark(model: A, given: Iterable[str]) -> A:
+    """Note which of a model's empty fields arrived as null, so that `to_dict` writes them so."""
+    names = (name for name in given if not name.endswith(_STAND_IN) and not getattr(model, name))
+    model._given = frozenset(names)  # noqa: SLF001 - see `given_of`
+    return model
+
+
+def stand_in(model: A, name: str) -> A:
+    """Note that the answer behind a chunk lacks this field, which has a value to be regular."""
+    model._given |= {name + _STAND_IN}  # noqa: SLF001 - see `given_of`
+    return model
+
+
+def is_stand_in(model: Answer, name: str) -> bool:
+    """Tell what `stand_in` noted."""
+    return name + _STAND_IN in given_of(model)
