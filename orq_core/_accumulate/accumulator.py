@@ -93,7 +93,7 @@ class _Choice:
     def __init__(self) -> None:
         self.reason: Any = None
         self._index: Any = None
-        self._message: MessageFold | None = None
+        self._message = MessageFold()
         self._whole: dict[str, Any] | None = None
         self._logprobs: _Logprobs | None = None
         self._extra: dict[str, Any] = {}
@@ -104,9 +104,7 @@ class _Choice:
             self._index = choice.index
         if choice.finish_reason or (choice.finish_reason is not None and self.reason is None):
             self.reason = choice.finish_reason
-        if choice.delta is not None:
-            self._message = self._message or MessageFold()
-            self._message.add(choice.delta)
+        self._message.add(choice.delta)
         if choice.logprobs is not None:
             self._logprobs = self._logprobs or _Logprobs()
             self._logprobs.add(choice.logprobs)
@@ -121,13 +119,13 @@ class _Choice:
 
     def value(self) -> Choice:
         message = self._message
-        if self._whole is not None and (message is None or not message.says_anything):
+        if self._whole is not None and not message.says_anything:
             message = MessageFold()
             message.add(_delta_reader()(self._whole, Delta))
         choice = Choice(
             index=self._index,
             finish_reason=self.reason,
-            message=None if message is None else message.value(),
+            message=message.value(),
             logprobs=None if self._logprobs is None else self._logprobs.value(),
             extra=dict(self._extra),
         )

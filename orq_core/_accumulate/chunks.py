@@ -52,7 +52,7 @@ def _choice(choice: Choice) -> ChunkChoice:
     return ChunkChoice(
         index=choice.index,
         finish_reason=choice.finish_reason,
-        delta=None if choice.message is None else _delta(choice.message),
+        delta=_delta(choice.message),
         logprobs=choice.logprobs,
         extra=dict(choice.extra),
         _given=frozenset("delta" if name == "message" else name for name in given_of(choice)),

@@ -71,8 +71,11 @@ def given_of(model: Answer) -> frozenset[str]:
 
 def mark(model: A, given: Iterable[str]) -> A:
     """Note which of a model's empty fields arrived as null, so that `to_dict` writes them so."""
-    names = (name for name in given if not name.endswith(_STAND_IN) and not getattr(model, name))
-    model._given = frozenset(names)  # noqa: SLF001 - see `given_of`
+    model._given = frozenset(
+        name
+        for name in given
+        if not name.endswith(_STAND_IN) and (not getattr(model, name) or name == "message")
+    )  # noqa: SLF001 - see `given_of`
     return model
 
 

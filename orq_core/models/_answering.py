@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from functools import cache
 from typing import (
     TYPE_CHECKING,
     Any,
     NamedTuple,
     TypeVar,
-    cast,
     get_args,
     get_origin,
     get_type_hints,
@@ -18,10 +16,10 @@ from typing import (
 
 from attrs import fields
 
-from orq_core.models.base import NOTHING_GIVEN, Answer
+from orq_core.models.base import NOTHING_GIVEN, Answer, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from cattrs import Converter
 
@@ -29,24 +27,32 @@ A = TypeVar("A", bound=Answer)
 
 
 class Place(NamedTuple):
-    """Where a known field of an answer goes; ``kind`` is the model in it, if there is one."""
+    """Where a known field of an answer goes; ``kind`` is the model in it, if there is one.
+
+    ``always``: the attribute is never None; what stayed away is an empty model or list.
+    """
 
     name: str
     kind: type[Answer] | None
     many: bool
-    always_list: bool
+    always: bool
 
 
-@cache
+_PLACES: dict[type[Answer], tuple[Place, ...]] = {}
+
+
 def places(cls: type[Answer]) -> tuple[Place, ...]:
     """List the known fields of a class."""
-    # CallInfo never comes from the wire, and importing its module here would be a circle.
-    hints = get_type_hints(cls, localns={"CallInfo": object})
-    return tuple(
-        _place(attribute.name, hints[attribute.name])
-        for attribute in fields(cls)
-        if attribute.name not in {"extra", "_given"} and attribute.metadata.get("wire", True)
-    )
+    known = _PLACES.get(cls)
+    if known is None:
+        # CallInfo never comes from the wire, and importing its module here would be a circle.
+        hints = get_type_hints(cls, localns={"CallInfo": object})
+        known = _PLACES[cls] = tuple(
+            _place(attribute.name, hints[attribute.name])
+            for attribute in fields(cls)
+            if attribute.name not in {"extra", "_given"} and attribute.metadata.get("wire", True)
+        )
+    return known
 
 
 def _place(name: str, annotation: Any) -> Place:
@@ -55,8 +61,8 @@ def _place(name: str, annotation: Any) -> Place:
         many = get_origin(choice) is list
         kind = get_args(choice)[0] if many else choice
         if isinstance(kind, type) and issubclass(kind, Answer):
-            return Place(name, kind, many, always_list=many and type(None) not in choices)
-    return Place(name, None, many=False, always_list=False)
+            return Place(name, kind, many, always=type(None) not in choices)
+    return Place(name, None, many=False, always=False)
 
 
 def structure_hook(cls: type[A], converter: Converter) -> Callable[[Any, Any], A]:
@@ -64,18 +70,17 @@ def structure_hook(cls: type[A], converter: Converter) -> Callable[[Any, Any], A
     known = places(cls)
     plain = frozenset(place.name for place in known if place.kind is None)
     nested = {place.name: _nested_hook(place, converter) for place in known if place.kind}
-    always_lists = frozenset(place.name for place in known if place.always_list)
+    always = {place.name: place for place in known if place.always}
+    # Made only where they stay away: their factories would cost a model for each one that comes.
+    blank = {name: None for name, place in always.items() if not place.many}
 
     def structure(payload: Any, _: Any = None) -> A:
-        if type(payload) is not dict:
-            if isinstance(payload, cls):
-                return payload
-            if not isinstance(payload, Mapping):
-                raise TypeError(f"{cls.__name__}: expected an object, got {type(payload).__name__}")
-        items: Iterable[tuple[str, Any]] = payload.items()
-        model = cls()
+        if kind_of(payload) is not dict and _is_read(payload, cls):
+            already: A = payload
+            return already
+        model = cls(**blank)
         given: list[str] = []
-        for name, value in items:
+        for name, value in payload.items():
             if name in plain:
                 if value is None:
                     given.append(name)
@@ -83,7 +88,7 @@ def structure_hook(cls: type[A], converter: Converter) -> Callable[[Any, Any], A
                     setattr(model, name, value)
                 continue
             hook = nested.get(name)
-            if value is None and hook is not None and name not in always_lists:
+            if value is None and hook is not None and name not in always:
                 given.append(name)
                 continue
             read = None if hook is None else hook(value)
@@ -91,12 +96,22 @@ def structure_hook(cls: type[A], converter: Converter) -> Callable[[Any, Any], A
                 model.extra[name] = value
                 continue
             setattr(model, name, read)
-            if name in always_lists:
+            if name in always and (not value or always[name].many):
                 given.append(name)
+        for name in blank:
+            if getattr(model, name) is None:
+                setattr(model, name, always[name].kind())
         model._given = frozenset(given) if given else NOTHING_GIVEN
         return model
 
     return structure
+
+
+def _is_read(payload: object, cls: type[Answer]) -> bool:
+    """Tell a model from a mapping to be read; raise TypeError for anything else."""
+    if not isinstance(payload, (cls, Mapping)):
+        raise TypeError(f"{cls.__name__}: expected an object, got {type(payload).__name__}")
+    return isinstance(payload, cls)
 
 
 def _nested_hook(place: Place, converter: Converter) -> Callable[[Any], Any]:
@@ -105,35 +120,37 @@ def _nested_hook(place: Place, converter: Converter) -> Callable[[Any], Any]:
     hook = converter.get_structure_hook(kind)
 
     def one(value: Any) -> Any:
-        return hook(value, kind) if isinstance(value, dict) else None
+        return hook(value, kind) if kind_of(value) is dict else None
 
     def many(value: Any) -> Any:
-        if not isinstance(value, list):
+        if kind_of(value) is not list:
             return None
-        values: list[Any] = value
-        for each in values:
-            if not isinstance(each, dict):
+        for each in value:
+            if kind_of(each) is not dict:
                 return None
-        return [hook(each, kind) for each in values]
+        return [hook(each, kind) for each in value]
 
     return many if place.many else one
 
 
 def answer_dict(model: Answer) -> dict[str, Any]:
     """Write an answer as it would stand in JSON; what the models hold raw is not copied."""
-    given = model._given
+    given = model._given  # noqa: SLF001 - the inverse of what stands above
     out = dict(model.extra)
-    for name, kind, _, always_list in places(type(model)):
+    for name, kind, _, always in places(type(model)):
         value = getattr(model, name)
         if value is None:
             if name in given:
                 out.setdefault(name, None)
         elif kind is None:
             out[name] = value
-        elif isinstance(value, list):
-            items = cast("list[Any]", value)
-            if items or not always_list or name in given:
-                out[name] = [answer_dict(i) if isinstance(i, Answer) else i for i in items]
+        elif kind_of(value) is list:
+            if value or not always or name in given:
+                out[name] = [
+                    answer_dict(each) if isinstance(each, Answer) else each for each in value
+                ]
         else:
-            out[name] = answer_dict(value) if isinstance(value, Answer) else value
+            written = answer_dict(value) if isinstance(value, Answer) else value
+            if written or not always or name in given:
+                out[name] = written
     return out

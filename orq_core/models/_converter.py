@@ -91,7 +91,7 @@ def build_request(
         already = {*request.extra, *(n for n in given if getattr(request, n) is not UNSET)}
         whole: Any = evolve(request, **given)
     else:
-        base = {} if request is None else _mapping(request, "request")
+        base: Mapping[str, Any] = {} if request is None else _mapping(request, "request")
         already = {name for name, value in base.items() if value is not UNSET}
         whole = {**base, **given}
     for name in given:

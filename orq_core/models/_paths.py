@@ -20,11 +20,10 @@ _HINTS: tuple[tuple[type | tuple[type, ...], str], ...] = (
 )
 
 
-def misfit(expected: str, value: object, hint: str | None = None) -> RequestError:
+def misfit(expected: str, value: object) -> RequestError:
     """Say what was expected and which type came, never its value."""
     problem = f"expected {expected}, got {type(value).__name__}"
-    if hint is None:
-        hint = next((text for kinds, text in _HINTS if isinstance(value, kinds)), None)
+    hint = next((text for kinds, text in _HINTS if isinstance(value, kinds)), None)
     return RequestError(problem if hint is None else f"{problem}; {hint}", path="")
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
 from enum import Enum
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from attrs import fields, has
 
+from orq_core._json import dumps
 from orq_core.errors import RequestError
 from orq_core.models._answering import answer_dict
 from orq_core.models._paths import misfit, under
-from orq_core.models.base import UNSET, Answer, Request
-from orq_core.models.completion import Message
+from orq_core.models.base import UNSET, Answer, Request, kind_of
+from orq_core.models.completion import Message, ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,28 +32,47 @@ _NULLABLE = frozenset({"content", "refusal", "audio"})
 def sent_back(message: Message) -> dict[str, Any]:
     """Write an answered message as one that may be sent.
 
-    Nulls are left out where requests may not have them; sound is named by its id.
+    Nulls and an empty list of calls are left out where servers refuse them, calls of functions say
+    that they are, sound is named by its id, and an object for a content becomes its JSON text.
     """
     out = {k: v for k, v in answer_dict(message).items() if v is not None or k in _NULLABLE}
     out.setdefault("role", "assistant")
+    if message.tool_calls:
+        out["tool_calls"] = [_called(call) for call in message.tool_calls]
+    elif out.get("tool_calls") == []:
+        del out["tool_calls"]
+    if isinstance(out.get("content"), dict):
+        out["content"] = dumps(out["content"]).decode()
     if message.audio is not None and message.audio.id:
         out["audio"] = {"id": message.audio.id}
     return out
 
 
+def _called(call: ToolCall) -> dict[str, Any]:
+    out = answer_dict(call)
+    if call.function is not None and call.type is None:
+        out["type"] = "function"
+    return out
+
+
 def as_mapping(value: Any) -> Mapping[str, Any] | None:
-    """Return a mapping's or an object's fields by name, None for anything else."""
+    """Return a mapping's or an object's fields by name, None for anything else.
+
+    Objects are answers, instances of dataclasses and attrs classes, and what has a ``model_dump``;
+    request models are not: each field takes its own ones only.
+    """
     if isinstance(value, Mapping):
         return cast("Mapping[str, Any]", value)
-    if isinstance(value, type):
-        return None
-    if isinstance(value, Message):
-        return sent_back(value)
     if isinstance(value, Answer):
-        return answer_dict(value)
-    dump = getattr(value, "model_dump", None)
-    if callable(dump):
-        return cast("Mapping[str, Any]", dump(exclude_unset=True))
+        return sent_back(value) if isinstance(value, Message) else answer_dict(value)
+    kind = kind_of(value)
+    if hasattr(kind, "model_dump"):
+        dumped: Mapping[str, Any] = value.model_dump(exclude_unset=True)
+        return dumped
+    if is_dataclass(kind):
+        return {each.name: getattr(value, each.name) for each in dataclass_fields(kind)}
+    if has(kind) and not isinstance(value, Request):
+        return {each.name: getattr(value, each.name) for each in fields(kind)}
     return None
 
 
@@ -73,49 +95,36 @@ class Plain:
 
     def value(self, value: Any, depth: int = 0) -> Any:
         """Write any value; raise RequestError, with the path within it, for what JSON lacks."""
-        kind = type(value)
-        if kind is str:
-            return _text(value)
-        if value is None or kind is bool:
-            return value
-        if kind is int:
-            return _integer(value)
-        if kind is float:
-            return _real(value)
+        kind = kind_of(value)
+        write = _SCALARS.get(kind)
+        if write is not None:
+            return write(value)
         if depth >= _DEEPEST:
             raise RequestError(f"nested deeper than {_DEEPEST} levels, or contains itself", path="")
-        if kind is list or kind is tuple:
-            return self._items(value, depth)
         if kind is dict:
             return self._table(value, depth)
+        if kind is list or kind is tuple:
+            return self._items(value, depth)
         return self._other(value, depth)
 
     def _other(self, value: Any, depth: int) -> Any:
         if value is UNSET:
             raise RequestError("UNSET can't stand in a list or for a whole value", path="")
-        if isinstance(value, Enum):
-            return self.value(value.value, depth + 1)
-        if isinstance(value, str):
-            return _text(str.__str__(value))
-        if isinstance(value, int):
-            return _integer(int(value))
-        if isinstance(value, float):
-            return _real(float(value))
-        if isinstance(value, (list, tuple)):
-            return self._items(cast("Iterable[Any]", value), depth)
+        for base, narrow in _SUBCLASSES:
+            if isinstance(value, base):
+                return self.value(narrow(value), depth + 1)
         if isinstance(value, Request):
             hook = self._converter.get_unstructure_hook(type(value))
             own = isinstance(getattr(hook, "__self__", None), Plain)
             return self.model(value, depth) if own else self.value(hook(value), depth + 1)
+        if not issubclass(kind_of(value), Mapping):
+            written = self._converter.unstructure(value)
+            if type(written) is not type(value):
+                return self.value(written, depth + 1)
         mapping = as_mapping(value)
-        if mapping is not None:
-            return self._table(mapping, depth)
-        if has(type(value)) or (is_dataclass(value) and not isinstance(value, type)):
-            return self.value(self._converter.unstructure(value), depth + 1)
-        written = self._converter.unstructure(value)
-        if type(written) is type(value):
+        if mapping is None:
             raise misfit("a value that JSON can hold", value)
-        return self.value(written, depth + 1)
+        return self._table(mapping, depth)
 
     def _items(self, values: Iterable[Any], depth: int) -> list[Any]:
         out: list[Any] = []
@@ -161,3 +170,25 @@ def _real(value: float) -> float:
     if not math.isfinite(value):
         raise RequestError("NaN and infinities can't be written in JSON", path="")
     return value
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+_SCALARS: dict[type[Any], Callable[[Any], Any]] = {
+    str: _text,
+    int: _integer,
+    float: _real,
+    bool: _as_is,
+    type(None): _as_is,
+}
+
+# What stands for a value of a plainer type; subclasses may override how they print.
+_SUBCLASSES: tuple[tuple[type[Any] | tuple[type[Any], ...], Callable[[Any], Any]], ...] = (
+    (Enum, attrgetter("value")),
+    (str, str.__str__),
+    (int, int),
+    (float, float),
+    ((list, tuple), list[Any]),
+)

@@ -12,7 +12,7 @@ from attrs import define, fields, has
 from orq_core.errors import RequestError
 from orq_core.models._paths import misfit, under
 from orq_core.models._plain import as_mapping
-from orq_core.models.base import Request, Unset
+from orq_core.models.base import Request, Unset, kind_of
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -96,7 +96,7 @@ def _is_list(value: Any) -> bool:
     if isinstance(value, list):
         return True
     # Models of other libraries may be iterable, and are objects all the same.
-    is_object = has(type(value)) or hasattr(value, "model_dump")
+    is_object = hasattr(value, "model_dump") or has(kind_of(value))
     return isinstance(value, Iterable) and not isinstance(value, _NOT_LISTS) and not is_object
 
 
@@ -148,6 +148,8 @@ def _chooser(models: list[type[Request]], converter: Converter) -> Callable[[Any
 
     def choose(value: Any) -> Any:
         if isinstance(value, Request):
+            if not isinstance(value, tuple(models)):
+                raise misfit("a model for this place", value)
             kind = type(value)
             return (hooks.get(kind) or converter.get_structure_hook(kind))(value, kind)
         name = value.get(tag)

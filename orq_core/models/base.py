@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field, fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Unset(Enum):
@@ -23,6 +26,9 @@ class Unset(Enum):
 UNSET: Final = Unset.UNSET
 """Not given, and so not sent; None is given, and is sent as null."""
 
+kind_of: Callable[[Any], type[Any]] = type
+"""``type``, for values of which type checkers know nothing."""
+
 NOTHING_GIVEN: frozenset[str] = frozenset()
 
 
@@ -30,7 +36,7 @@ NOTHING_GIVEN: frozenset[str] = frozenset()
 class Answer:
     """Base of what the router answers.
 
-    A known field that is absent or null is None. ``extra`` holds the unknown fields, and known ones
+    A known field that is absent or null is None, a list or model that is always there is empty. ``extra`` holds the unknown fields, and known ones
     that arrived in a shape they should not have (a usage that is a string), as they came.
     `to_dict` gives back what arrived: fields that were null as null, absent ones not at all.
     """

@@ -57,7 +57,7 @@ class ChunkChoice(Answer):
 
     index: int | None = None
     finish_reason: str | None = None
-    delta: Delta | None = None
+    delta: Delta = field(factory=Delta)
     logprobs: Logprobs | None = None
 
 
@@ -80,8 +80,7 @@ class ChatCompletionChunk(Answer):
     @property
     def text(self) -> str:
         """The text this event adds to the first choice in it; empty if there is none."""
-        delta = self.choices[0].delta if self.choices else None
-        return "" if delta is None else text_of(delta.content)
+        return text_of(self.choices[0].delta.content) if self.choices else ""
 
     @property
     def data(self) -> ChatCompletionChunk:

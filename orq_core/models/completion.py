@@ -13,7 +13,7 @@ from orq_core.models.usage import Usage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orq_core.call import CallInfo
+    from orq_core.call import CallInfo  # noqa: TC004 - which imports this package
 
 
 def text_of(content: object) -> str:
@@ -94,7 +94,7 @@ class Choice(Answer):
 
     index: int | None = None
     finish_reason: str | None = None
-    message: Message | None = None
+    message: Message = field(factory=Message)
     logprobs: Logprobs | None = None
 
 
@@ -121,8 +121,7 @@ class ChatCompletion(Answer):
     @property
     def text(self) -> str:
         """The text of the first choice; empty if there is none."""
-        message = self.choices[0].message if self.choices else None
-        return "" if message is None else text_of(message.content)
+        return text_of(self.choices[0].message.content) if self.choices else ""
 
     @property
     def data(self) -> ChatCompletion:
