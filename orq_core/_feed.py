@@ -110,7 +110,7 @@ class Feed:
             raise RuntimeError("this stream is being read by another thread or task")
         self._running = True
         try:
-            item = await self._items.__anext__()
+            item: object = await self._items.__anext__()
         except StopAsyncIteration:
             self._running = False
             await self._end()
@@ -122,7 +122,7 @@ class Feed:
         self._running = False
         if self.call.info.time_to_first_event is None:
             self.call.info.time_to_first_event = self.call.now() - self._began
-        if not isinstance(item, (ChatCompletionChunk, ChatCompletion)):
+        if not isinstance(item, (ChatCompletionChunk, ChatCompletion)):  # pyright: ignore[reportUnnecessaryIsInstance]
             await self._end()
             raise PluginError(
                 f"a layer yielded {type(item).__name__}; items are ChatCompletionChunk and "

@@ -111,14 +111,12 @@ class _Resumed:
         self._waits_for = waits_for
 
     def __await__(self) -> Generator[Any, Any, None]:
-        waits_for = self._waits_for
+        waits_for, failure, sent = self._waits_for, None, None
         while True:
             try:
                 sent = yield waits_for
             except BaseException as error:  # noqa: BLE001 - handed on to where it belongs
-                failure: BaseException | None = error
-            else:
-                failure = None
+                failure = error
             try:
                 if failure is None:
                     waits_for = self._coroutine.send(sent)
@@ -126,6 +124,7 @@ class _Resumed:
                     waits_for = self._coroutine.throw(failure)
             except StopIteration:
                 return
+            failure = None
 
 
 def _opener(exchange: weakref.ref[Exchange], depth: int) -> Proceed:

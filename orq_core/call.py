@@ -62,13 +62,13 @@ class CallInfo:
 
     call_id: str = field(factory=lambda: uuid.uuid4().hex)
     status: int | None = None
-    headers: dict[str, str] = field(factory=dict, repr=False)
+    headers: dict[str, str] = field(factory=dict[str, str], repr=False)
     request_id: str | None = None
     trace_id: str | None = None
     attempts: tuple[Attempt, ...] = ()
     elapsed: float | None = None
     time_to_first_event: float | None = None
-    notes: dict[str, dict[str, Any]] = field(factory=dict)
+    notes: dict[str, dict[str, Any]] = field(factory=dict[str, "dict[str, Any]"])
 
 
 @define(frozen=True)

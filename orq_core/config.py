@@ -60,13 +60,13 @@ def configure(
     return Config(api_key, endpoint(server_url), options)
 
 
-def endpoint(server_url: str) -> str:
+def endpoint(server_url: object) -> str:
     """Return the URL of chat completions on a server.
 
     A bare host gets the router's path; a path that names a version (``/v3/router``, ``/v1``) is
     taken as it is; nothing is doubled.
     """
-    if not isinstance(server_url, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(server_url, str):
         raise ConfigurationError(
             f"server_url: expected a string, got {type(server_url).__name__}",
         )
@@ -74,7 +74,9 @@ def endpoint(server_url: str) -> str:
         parts = urlsplit(server_url.strip())
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise ConfigurationError("server_url: not a URL; write https://host[:port][/path]") from error
+        raise ConfigurationError(
+            "server_url: not a URL; write https://host[:port][/path]"
+        ) from error
     if parts.scheme not in {"http", "https"} or not host or port == 0:
         raise ConfigurationError("server_url: not an http(s) URL; write https://host[:port][/path]")
     if parts.username or parts.password:
@@ -134,7 +136,7 @@ async def resolve_key(api_key: ApiKey, url: str) -> str | None:
     raise ConfigurationError("api_key: no key; pass api_key= or set ORQ_API_KEY")
 
 
-def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
+def checked_headers(headers: Mapping[Any, Any]) -> dict[str, str]:
     """Return headers as a dict; raises ConfigurationError naming one that can't be sent."""
     checked: dict[str, str] = {}
     for name, value in headers.items():
@@ -184,7 +186,7 @@ def merged_options(
     for layer in [*layers, extra]:
         _overlay(headers, checked_headers(layer.http_headers))
         for plugin, settings in layer.plugin_options.items():
-            if not isinstance(settings, Mapping):
+            if not isinstance(settings, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise ConfigurationError(
                     f"plugin_options[{plugin!r}]: expected a mapping of settings, "
                     f"got {type(settings).__name__}",

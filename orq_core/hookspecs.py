@@ -1,6 +1,5 @@
 """The hooks a plugin may implement. Each docstring is the hook's reference."""
 
-# pyright: reportUnusedParameter=false
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

@@ -15,15 +15,14 @@ if TYPE_CHECKING:
 Phase = Literal["connect", "first_event", "idle", "total"]
 
 
-
 def _seconds(instance: object, attribute: Attribute[Any], value: object) -> None:
     del instance
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if value is not None and not (number and value > 0):
+    if value is None:
+        return
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
         raise ConfigurationError(
             f"timeout: {attribute.name}: expected a positive number of seconds or None",
         )
-
 
 
 @define(frozen=True)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 VARIABLE = "ORQ_PLUGINS"
 
 
-def plugin_manager(plugins: Iterable[object] = (), *, discover: bool = True) -> pluggy.PluginManager:
+def plugin_manager(
+    plugins: Iterable[object] = (), *, discover: bool = True
+) -> pluggy.PluginManager:
     """Make a client's own plugin manager.
 
     Plugins that are given stand outside those found by entry point (group ``orq``), in the order

@@ -10,12 +10,10 @@ from orq_core.errors import ConfigurationError
 
 
 def _positive(instance: object, attribute: Attribute[Any], value: object) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not (number and value >= 0):
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value >= 0:
         raise ConfigurationError(
             f"{type(instance).__name__}: {attribute.name}: expected a number that is not negative",
         )
-
 
 
 @define

@@ -1,0 +1,199 @@
+"""The innermost layer: one request on the wire, and the items of its answer."""
+
+from __future__ import annotations
+
+import platform
+import warnings
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from orq_core._answers import AnswerReader
+from orq_core._json import dumps
+from orq_core._status import status_error
+from orq_core.call import Attempt
+from orq_core.config import authorization
+from orq_core.errors import (
+    APIConnectionError,
+    OrqError,
+    ResponseDecodeError,
+    StreamError,
+    StreamInterruptedError,
+    StreamTruncatedError,
+)
+from orq_core.models import unstructure_request
+from orq_core.transports import HttpRequest
+
+if TYPE_CHECKING:
+    import pluggy
+    from cattrs import Converter
+
+    from orq_core.call import Call, Items
+    from orq_core.models import ChatCompletion, ChatCompletionRequest
+    from orq_core.transports import Response, Transport
+
+_JSON = "application/json"
+_SSE = "text/event-stream"
+_OK = range(200, 300)
+
+
+@cache
+def user_agent() -> str:
+    """Return what this client calls itself."""
+    return f"orq-core/{version('orq-core')} python/{platform.python_version()}"
+
+
+@define(eq=False)
+class Wire:
+    """What a client's calls share on their way out."""
+
+    transport: Transport
+    converter: Converter
+    hook: pluggy.HookRelay
+    max_event_bytes: int = 64 * 2**20
+
+
+@define(eq=False)
+class Sender:
+    """The source of one call's items; every call of `items` is one attempt."""
+
+    wire: Wire
+    key: str | None = field(repr=False)
+    _responses: list[Response] = field(factory=list["Response"], repr=False)
+
+    def abort(self) -> None:
+        """Drop the connections of this call from any thread, which wakes their reader."""
+        for response in tuple(self._responses):
+            response.close()
+
+    async def items(self, call: Call, request: ChatCompletionRequest) -> Items:
+        """Send the request and yield the answer's items; records the attempt on the call."""
+        began, failure, response = call.now(), None, None
+        info = call.info
+        info.status, info.request_id, info.trace_id, info.headers = None, None, None, {}
+        http = self._request(call, request)
+        try:
+            response = await self.wire.transport.send(http)
+            self._responses.append(response)
+            self._note(call, response)
+            if response.status not in _OK:
+                raise await self._status(response)
+            reader = AnswerReader(
+                self.wire.converter,
+                stream=call.stream,
+                status=response.status,
+                max_bytes=self.wire.max_event_bytes,
+            )
+            while not reader.done:
+                try:
+                    data = await response.receive()
+                except APIConnectionError as error:
+                    if not reader.is_events:
+                        raise
+                    if not reader.complete:
+                        raise self._interrupted(reader) from error
+                    data = b""
+                items = reader.feed(data) if data else reader.end()
+                if items:
+                    # Only an event is progress: comments alone must not hold a stream open.
+                    http.limits.enter("idle")
+                else:
+                    http.limits.remaining()
+                for item in items:
+                    yield item
+            if reader.error is not None:
+                self._settle(call, reader.error, reader.partial)
+                if reader.partial is not None:
+                    yield reader.partial
+        except OrqError as error:
+            error.request_id = error.request_id or info.request_id
+            error.trace_id = error.trace_id or info.trace_id
+            failure = error
+            raise
+        finally:
+            if response is not None:
+                response.close()
+                self._responses.remove(response)
+            info.attempts = (
+                *info.attempts,
+                Attempt(
+                    number=len(info.attempts) + 1,
+                    seconds=call.now() - began,
+                    status=info.status,
+                    request_id=info.request_id,
+                    error=None if failure is None else type(failure).__name__,
+                ),
+            )
+            if failure is not None:
+                failure.attempts = info.attempts
+            # The exception's traceback refers to this frame.
+            del failure
+
+    def _request(self, call: Call, request: ChatCompletionRequest) -> HttpRequest:
+        body = unstructure_request(self.wire.converter, request)
+        headers = {
+            "Accept": call.options.accept_header_override or (_SSE if call.stream else _JSON),
+            # A compressed stream arrives in the compressor's blocks, not when it is written.
+            "Accept-Encoding": "identity" if call.stream else "gzip, deflate",
+            "Content-Type": _JSON,
+            "User-Agent": user_agent(),
+        }
+        if self.key is not None:
+            headers["Authorization"] = authorization(self.key)
+        given = {name.lower() for name in call.options.http_headers}
+        headers = {name: value for name, value in headers.items() if name.lower() not in given}
+        headers.update(call.options.http_headers)
+        http = HttpRequest(
+            "POST",
+            call.url,
+            headers,
+            dumps(body),
+            call.limits.attempt(),
+            stream=call.stream,
+        )
+        self.wire.hook.orq_prepare_request(call=call, http=http)
+        return http
+
+    async def _status(self, response: Response) -> OrqError:
+        """Make the error of a status; a body that can't be read is left out of it."""
+        secrets = () if self.key is None else (self.key,)
+        try:
+            body = await response.read()
+        except OrqError as cause:
+            error = status_error(response.status, dict(response.headers), b"", secrets)
+            error.__cause__ = cause
+            return error
+        return status_error(response.status, dict(response.headers), body, secrets)
+
+    @staticmethod
+    def _note(call: Call, response: Response) -> None:
+        info = call.info
+        info.status = response.status
+        info.headers = {name.lower(): value for name, value in response.headers.items()}
+        info.headers.pop("set-cookie", None)
+        info.request_id = info.headers.get("x-request-id")
+        info.trace_id = info.headers.get("x-orq-trace-id")
+
+    @staticmethod
+    def _interrupted(reader: AnswerReader) -> StreamInterruptedError:
+        return StreamInterruptedError(
+            f"the connection broke after {reader.delivered} events of the stream",
+            partial=reader.partial,
+            delivered=reader.delivered,
+        )
+
+    @staticmethod
+    def _settle(call: Call, error: OrqError, partial: ChatCompletion | None) -> None:
+        """Raise what ended an answer, unless the caller accepts a truncated one."""
+        if isinstance(error, StreamTruncatedError):
+            policy = call.options.on_truncation
+            if policy == "accept":
+                return
+            if policy == "warn":
+                warnings.warn(str(error), RuntimeWarning, stacklevel=2)
+                return
+        if isinstance(error, (StreamError, ResponseDecodeError)):
+            error.partial = partial
+        raise error

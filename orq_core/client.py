@@ -1,0 +1,274 @@
+"""`Orq` and `AsyncOrq`: two faces of one client."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+
+from orq_core._http import Wire
+from orq_core._runtime import Asyncio, Blocking, drive
+from orq_core.call import CallOptions, OnTruncation, Retries
+from orq_core.config import ApiKey, configure, merged_options
+from orq_core.errors import ConfigurationError
+from orq_core.manager import plugin_manager
+from orq_core.models import make_converter
+from orq_core.models.base import UNSET
+from orq_core.router import AsyncRouter, Router
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import TracebackType
+
+    import pluggy
+    from typing_extensions import Self
+
+    from orq_core.limits import Timeout
+    from orq_core.transports import Transport
+
+
+@define(eq=False)
+class Core:
+    """What a client and those derived from it share: pool, plugins, runtime."""
+
+    is_async: bool
+    manager: pluggy.PluginManager
+    runtime: Blocking | Asyncio
+    transport: Transport | None
+    transport_options: Mapping[str, Any] = field(repr=False)
+    closed: bool = False
+    _wire: Wire | None = None
+    _lock: threading.Lock = field(factory=threading.Lock)
+
+    @property
+    def wire(self) -> Wire:
+        """The way out, made at the first call: constructing a client loads no HTTP library."""
+        if self.closed:
+            raise ConfigurationError("this client is closed; make a new one")
+        if self._wire is None:
+            with self._lock:
+                if self._wire is None:
+                    self._wire = self._make_wire()
+        return self._wire
+
+    def _make_wire(self) -> Wire:
+        converter = make_converter()
+        self.manager.hook.orq_configure_converter(converter=converter)
+        if self.transport is None:
+            self.transport = _default_transport(self.is_async, self.transport_options)
+        return Wire(self.transport, converter, self.manager.hook)
+
+    async def close(self, client: Orq | AsyncOrq) -> None:
+        """Interrupt pauses, tell the plugins, release the pool; once."""
+        if self.closed:
+            return
+        self.closed = True
+        self.runtime.interrupt()
+        failure: BaseException | None = None
+        # Pluggy keeps implementations in the reverse of their calling order.
+        for implementation in self.manager.hook.orq_client_closed.get_hookimpls():
+            try:
+                told = implementation.function(*[client for _ in implementation.argnames])
+                if inspect.isawaitable(told):
+                    await told
+            except Exception as error:  # noqa: BLE001 - the pool must be released all the same
+                failure = failure or error
+        if self.transport is not None:
+            await self.transport.close()
+        if failure is not None:
+            raise failure
+
+
+def _default_transport(is_async: bool, options: Mapping[str, Any]) -> Transport:  # noqa: FBT001
+    if is_async:
+        from orq_core.transports.aiohttp import AiohttpTransport  # noqa: PLC0415 - only when used
+
+        return AiohttpTransport(**options)
+    from orq_core.transports.requests import RequestsTransport  # noqa: PLC0415 - only when used
+
+    return RequestsTransport(**options)
+
+
+class BaseClient:
+    """Everything but waiting. See `Orq` for the arguments."""
+
+    _is_async: bool
+
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
+        self,
+        api_key: ApiKey = None,
+        server_url: str | None = None,
+        timeout: Timeout | float | None = None,
+        retries: Retries = UNSET,
+        plugins: Iterable[object] = (),
+        discover: bool = True,  # noqa: FBT001, FBT002 - the fixed public signature
+        headers: Mapping[str, str] | None = None,
+        transport: Transport | None = None,
+        *,
+        on_truncation: OnTruncation = "raise",
+        plugin_options: Mapping[str, Mapping[str, Any]] | None = None,
+        session: Any = None,
+        proxy: str | None = None,
+        verify: Any = None,
+        cert: Any = None,
+        max_connections: int | None = None,
+    ) -> None:
+        """Check the arguments; nothing is sent and no connection is made."""
+        if transport is not None and transport.is_async is not self._is_async:
+            raise ConfigurationError(
+                f"transport: {type(transport).__name__} is "
+                f"{'an asyncio' if transport.is_async else 'a blocking'} transport and "
+                f"{type(self).__name__} needs the other kind",
+            )
+        transport_options = {
+            "session": session,
+            "proxy": proxy,
+            "verify": verify,
+            "cert": cert,
+            "max_connections": max_connections,
+        }
+        transport_options = {k: v for k, v in transport_options.items() if v is not None}
+        if transport is not None and transport_options:
+            raise ConfigurationError(
+                f"{', '.join(transport_options)}: belongs to the transport when one is given; "
+                "pass it to the transport's constructor",
+            )
+        options = merged_options(
+            CallOptions(),
+            timeout=timeout,
+            retries=retries,
+            on_truncation=on_truncation,
+            plugin_options=plugin_options,
+            http_headers=headers,
+        )
+        self._config = configure(api_key=api_key, server_url=server_url, options=options)
+        self._core = Core(
+            self._is_async,
+            plugin_manager(plugins, discover=discover),
+            Asyncio() if self._is_async else Blocking(),
+            transport,
+            transport_options,
+        )
+        self._owner = True
+        self._core.manager.hook.orq_client_opened(client=self)
+
+    @property
+    def plugins(self) -> list[tuple[str, object]]:
+        """The plugins by name, outermost first."""
+        return list(reversed(self._core.manager.list_name_plugin()))
+
+    def with_options(  # noqa: PLR0913 - each is a setting of its own
+        self,
+        *,
+        api_key: ApiKey = None,
+        server_url: str | None = None,
+        timeout: Timeout | float | None = None,
+        retries: Retries = UNSET,
+        headers: Mapping[str, str] | None = None,
+        on_truncation: OnTruncation | None = None,
+        plugin_options: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Self:
+        """Derive a client with other settings that shares this one's pool and plugins.
+
+        Only the original releases them; closing a derived client does nothing.
+        """
+        derived = type(self).__new__(type(self))
+        derived._core = self._core
+        derived._owner = False
+        options = merged_options(
+            self._config.options,
+            timeout=timeout,
+            retries=retries,
+            http_headers=headers,
+            on_truncation=on_truncation,
+            plugin_options=plugin_options,
+        )
+        derived._config = configure(
+            api_key=self._config.api_key if api_key is None else api_key,
+            server_url=self._config.url if server_url is None else server_url,
+            options=options,
+        )
+        return derived
+
+    def __repr__(self) -> str:
+        """Name the server; no key and no header."""
+        return f"<{type(self).__name__} {self._config.url.partition('?')[0]}>"
+
+    async def _close(self) -> None:
+        if self._owner:
+            await self._core.close(self)  # type: ignore[arg-type]
+
+
+class Orq(BaseClient):
+    """The blocking client, usable from any number of threads.
+
+    ``api_key``: the key, or a function that returns it, asked once per call; default
+    ``ORQ_API_KEY``. ``server_url``: default ``ORQ_SERVER_URL``, then https://my.orq.ai.
+    ``timeout``: a `Timeout`, or seconds within which a whole call must be over. ``retries``:
+    None or 0 for one attempt, a number of repeats, a `RetryPolicy` or the seed SDK's
+    `RetryConfig`. ``plugins``: yours, outermost first; ``discover``: whether installed ones are
+    found by entry point. ``headers``: sent with every request. ``transport``: your own, in place
+    of `RequestsTransport`, to which ``session``, ``proxy``, ``verify``, ``cert`` and
+    ``max_connections`` are passed. ``on_truncation``: what a stream does that ends unfinished.
+
+    Raises ConfigurationError for an argument that can't be used, PluginError for a plugin.
+    """
+
+    _is_async = False
+
+    @property
+    def router(self) -> Router:
+        """``client.router.chat.completions.create``."""
+        return Router(self._config, self._core)
+
+    def close(self) -> None:
+        """Release every connection and end pauses in other threads; idempotent."""
+        drive(self._close())
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+
+class AsyncOrq(BaseClient):
+    """The asyncio client, with the arguments of `Orq`; usable on several event loops in turn.
+
+    ``api_key`` may also be an async function.
+    """
+
+    _is_async = True
+
+    @property
+    def router(self) -> AsyncRouter:
+        """``await client.router.chat.completions.create``."""
+        return AsyncRouter(self._config, self._core)
+
+    async def aclose(self) -> None:
+        """Release every connection; idempotent."""
+        await self._close()
+
+    close = aclose
+
+    async def __aenter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close."""
+        await self.aclose()

@@ -1,0 +1,140 @@
+"""What ``create(stream=True)`` returns: two faces of one feed of chunks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orq_core._runtime import drive
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from orq_core._feed import Feed
+    from orq_core.call import CallInfo
+    from orq_core.models import ChatCompletion, ChatCompletionChunk
+
+
+class BaseStream:
+    """What both kinds of stream know without waiting."""
+
+    def __init__(self, feed: Feed) -> None:
+        """Read from a feed whose first chunk has been pulled."""
+        self._feed = feed
+
+    @property
+    def info(self) -> CallInfo:
+        """Status, headers, ids, attempts, times and plugins' notes; grows while it is read."""
+        return self._feed.call.info
+
+    @property
+    def partial(self) -> ChatCompletion:
+        """What the chunks read so far add up to."""
+        return self._feed.partial
+
+    def __repr__(self) -> str:
+        """Name the call, show no content."""
+        return f"<{type(self).__name__} {self.info.call_id}: {self._feed.delivered} chunks read>"
+
+    def __del__(self) -> None:
+        """Release the connection of a stream that was left without closing it."""
+        feed = getattr(self, "_feed", None)
+        if feed is not None:
+            feed.abandon()
+
+
+class Stream(BaseStream):
+    """An iterator of `ChatCompletionChunk`, and a context manager that closes it.
+
+    Leaving it early by ``break``, ``with``, `close` or dropping it releases the connection at
+    once. Iterating raises StreamInterruptedError, StreamTruncatedError or APIStreamError, each
+    with what had arrived as ``partial``, and APITimeoutError.
+    """
+
+    def __iter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __next__(self) -> ChatCompletionChunk:
+        """Wait for the next chunk."""
+        chunk = drive(self._feed.next())
+        if chunk is None:
+            raise StopIteration
+        return chunk
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def close(self) -> None:
+        """End the call and release its connection; idempotent, callable from any thread."""
+        drive(self._feed.close())
+
+    def text_deltas(self) -> Iterator[str]:
+        """Yield the pieces of the first choice's text as they arrive."""
+        for chunk in self:
+            if text := chunk.text:
+                yield text
+
+    def completion(self) -> ChatCompletion:
+        """Read to the end and return all of it as one completion."""
+        for _ in self:
+            pass
+        return self.partial
+
+
+class AsyncStream(BaseStream):
+    """`Stream` for asyncio: an async iterator and an async context manager."""
+
+    def __aiter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    async def __anext__(self) -> ChatCompletionChunk:
+        """Wait for the next chunk."""
+        chunk = await self._feed.next()
+        if chunk is None:
+            raise StopAsyncIteration
+        return chunk
+
+    async def __aenter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the call and release its connection; idempotent, callable from any task."""
+        await self._feed.close()
+
+    close = aclose
+
+    async def text_deltas(self) -> AsyncIterator[str]:
+        """Yield the pieces of the first choice's text as they arrive."""
+        async for chunk in self:
+            if text := chunk.text:
+                yield text
+
+    async def completion(self) -> ChatCompletion:
+        """Read to the end and return all of it as one completion."""
+        async for _ in self:
+            pass
+        return self.partial

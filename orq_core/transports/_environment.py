@@ -1,0 +1,60 @@
+"""What the environment says about the way out, read once per transport."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+class Proxies:
+    """Answers which proxy a URL goes through: the one given, else the environment's."""
+
+    def __init__(self, given: str | None) -> None:
+        """Read ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` now."""
+        self._given = given
+        self._found = {} if given else getproxies()
+        self._answers: dict[tuple[str, str], str | None] = {}
+
+    def of(self, url: str) -> str | None:
+        """Return the proxy's URL, None to go straight."""
+        if self._given:
+            return self._given
+        if not self._found:
+            return None
+        parts = urlsplit(url)
+        key = (parts.scheme, parts.netloc)
+        if key not in self._answers:
+            straight = bool(proxy_bypass(parts.netloc))
+            proxy = self._found.get(parts.scheme) or self._found.get("all")
+            self._answers[key] = None if straight else proxy
+        return self._answers[key]
+
+
+def ca_bundle() -> str | None:
+    """Return the path of the certificate authorities that the environment names."""
+    return next((os.environ[name] for name in _BUNDLES if os.environ.get(name)), None)
+
+
+def reason_of(error: BaseException) -> str:
+    """Name a backend's failure without its text, which may hold a URL's query or a header."""
+    seen: set[int] = set()
+    deepest: BaseException = error
+    while id(deepest) not in seen:
+        seen.add(id(deepest))
+        inner = getattr(deepest, "reason", None) or deepest.__cause__ or deepest.__context__
+        inner = inner or next((arg for arg in deepest.args if isinstance(arg, Exception)), None)
+        if not isinstance(inner, BaseException):
+            break
+        deepest = inner
+    if isinstance(deepest, OSError) and deepest.strerror:
+        return deepest.strerror
+    return type(deepest).__name__
+
+
+def place_of(url: str) -> str:
+    """Return host and port of a URL, for messages."""
+    parts = urlsplit(url)
+    return parts.netloc.rpartition("@")[2]

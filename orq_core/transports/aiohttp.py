@@ -1,0 +1,285 @@
+"""The asyncio transport, on aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import ssl
+import sys
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import aiohttp
+
+from orq_core.errors import (
+    APIConnectionError,
+    ConfigurationError,
+    ConnectError,
+    OrqError,
+    ResponseDecodeError,
+)
+from orq_core.transports._environment import Proxies, ca_bundle, place_of, reason_of
+from orq_core.transports._watch import Watch
+
+if sys.version_info >= (3, 11):
+    from asyncio import timeout_at
+else:
+    from async_timeout import timeout_at
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    from orq_core.limits import Limits
+    from orq_core.transports import HttpRequest
+
+_NO_LIMIT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+_FAILURES = (aiohttp.ClientError, OSError, asyncio.TimeoutError, ValueError, RuntimeError)
+_NOT_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientProxyConnectionError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.InvalidURL,
+)
+
+
+class AiohttpTransport:
+    """Sends through one session per event loop, or through your `aiohttp.ClientSession`.
+
+    ``session``: yours; its connector and default headers are honoured, and it stays open.
+    ``proxy``: a proxy's URL, default from the environment. ``verify``: False, the path of a CA
+    bundle, or an `ssl.SSLContext`. ``cert``: path of a client certificate, or a pair with its key.
+    ``max_connections``: how many at once, default unlimited; a call beyond them waits for
+    ``timeout.connect``. ``max_response_bytes`` bounds `AiohttpResponse.read`.
+
+    A session is closed when its event loop shuts down its asynchronous generators, as
+    `asyncio.run` does, so a client may be used on several loops one after the other.
+    """
+
+    is_async = True
+
+    def __init__(
+        self,
+        *,
+        session: aiohttp.ClientSession | None = None,
+        proxy: str | None = None,
+        verify: bool | str | ssl.SSLContext | None = None,
+        cert: str | tuple[str, str] | None = None,
+        max_connections: int | None = None,
+        max_response_bytes: int = 64 * 2**20,
+    ) -> None:
+        """Note the settings; no connection is made and no event loop is needed."""
+        self._given = session
+        self._proxies = Proxies(proxy)
+        self._verify = verify
+        self._cert = cert
+        self._limit = max_connections or 0
+        self._max_bytes = max_response_bytes
+        self._tls: ssl.SSLContext | None = None
+        self._pid = os.getpid()
+        self._open: WeakKeyDictionary[asyncio.AbstractEventLoop, _Opened] = WeakKeyDictionary()
+        self._inherited: list[object] = []
+
+    async def send(self, http: HttpRequest) -> AiohttpResponse:
+        """Send; see `Transport`."""
+        loop = asyncio.get_running_loop()
+        session = self._given or await self._session(loop)
+        limits = http.limits
+        limits.enter("connect")
+        try:
+            async with timeout_at(None) as scope:
+
+                def enter(phase: Any) -> None:
+                    limits.enter(phase)
+                    left = limits.remaining()
+                    scope.reschedule(None if left is None else loop.time() + left)
+
+                enter("connect")
+                answer = await session.request(
+                    http.method,
+                    http.url,
+                    data=http.body,
+                    headers=http.headers,
+                    proxy=self._proxies.of(http.url),
+                    allow_redirects=False,
+                    timeout=_NO_LIMIT,
+                    trace_request_ctx=enter,
+                )
+        except OrqError:
+            raise
+        except _FAILURES as error:
+            raise _failure(error, http) from error
+        return AiohttpResponse(answer, http, loop, self._max_bytes)
+
+    async def _session(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
+        if self._pid != os.getpid():
+            # Kept and never used again: closing it here would speak on the parent's sockets.
+            self._inherited.append(self._open)
+            self._open = WeakKeyDictionary()
+            self._pid = os.getpid()
+        opened = self._open.get(loop)
+        if opened is None or opened.session.closed:
+            opened = _Opened(self._make_session())
+            self._open[loop] = opened
+            await opened.guard.__anext__()
+        return opened.session
+
+    def _make_session(self) -> aiohttp.ClientSession:
+        trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(_headers_sent)
+        return aiohttp.ClientSession(
+            connector=_Connector(limit=self._limit, ssl=self._context()),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[trace],
+        )
+
+    def _context(self) -> ssl.SSLContext | bool:
+        if isinstance(self._verify, ssl.SSLContext):
+            return self._verify
+        if self._tls is None:
+            try:
+                self._tls = _tls_context(self._verify, self._cert)
+            except OSError as error:
+                raise ConfigurationError(
+                    "verify or cert: the file is missing or holds no certificate",
+                ) from error
+        return self._tls
+
+    async def close(self) -> None:
+        """Close the sessions of all loops; yours stays open."""
+        if self._pid != os.getpid():
+            return
+        here = asyncio.get_running_loop()
+        for loop, opened in list(self._open.items()):
+            if loop is here:
+                await opened.guard.aclose()
+            elif loop.is_running():
+                asyncio.run_coroutine_threadsafe(_finish(opened.guard), loop)
+        self._open.clear()
+
+
+class _Opened:
+    """A session and the generator that ends it with its loop."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self.session = session
+        self.guard = _until_the_loop_ends(session)
+
+
+async def _until_the_loop_ends(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        await session.close()
+        # The sockets' own closing callbacks run in the next turn of the loop.
+        await asyncio.sleep(0)
+
+
+async def _finish(guard: AsyncGenerator[None, None]) -> None:
+    await guard.aclose()
+
+
+async def _headers_sent(session: Any, context: Any, params: Any) -> None:
+    del session, params
+    context.trace_request_ctx("first_event")
+
+
+def _tls_context(verify: bool | str | None, cert: str | tuple[str, str] | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=verify if isinstance(verify, str) else ca_bundle())
+    if verify is False:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if cert is not None:
+        context.load_cert_chain(*((cert,) if isinstance(cert, str) else cert))
+    return context
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Drops a pooled connection on which bytes arrived while it was idle.
+
+    aiohttp would hand them to the next request as the beginning of its answer.
+    """
+
+    async def _get(self, key: Any, traces: Any) -> Any:
+        while (connection := await super()._get(key, traces)) is not None:
+            if not connection.protocol.should_close:
+                break
+            connection.close()
+        return connection
+
+
+class AiohttpResponse:
+    """An answer whose head has arrived."""
+
+    def __init__(
+        self,
+        answer: aiohttp.ClientResponse,
+        http: HttpRequest,
+        loop: asyncio.AbstractEventLoop,
+        max_bytes: int,
+    ) -> None:
+        """Read from aiohttp's response, by the request's limits."""
+        self.status: int = answer.status
+        self.headers: Mapping[str, str] = answer.headers
+        self._answer = answer
+        self._http = http
+        self._max_bytes = max_bytes
+        self._closed = False
+        self._watch = Watch(http.limits, loop, self._expire)
+
+    async def read(self) -> bytes:
+        """Return the rest of the body; raises ResponseDecodeError past the size limit."""
+        pieces: list[bytes] = []
+        size = 0
+        while data := await self.receive():
+            pieces.append(data)
+            size += len(data)
+            if size > self._max_bytes:
+                raise ResponseDecodeError(
+                    f"the answer is larger than {self._max_bytes} bytes",
+                    status_code=self.status,
+                )
+        return b"".join(pieces)
+
+    async def receive(self) -> bytes:
+        """Return what has arrived, ``b""`` at the end."""
+        self._watch.look()
+        try:
+            data = await self._answer.content.readany()
+        except _FAILURES as error:
+            raise self._ended(error) from error
+        if (self._closed or self._watch.expired) and not data:
+            raise self._ended(None)
+        return data
+
+    def _ended(self, error: Exception | None) -> OrqError:
+        if self._watch.expired:
+            return self._http.limits.error()
+        if error is None or self._closed:
+            return APIConnectionError("the response was closed while it was being read")
+        return _failure(error, self._http)
+
+    def _expire(self) -> None:
+        self._answer.close()
+
+    def close(self) -> None:
+        """Give the connection back if the body is over, else drop it."""
+        if self._closed:
+            return
+        self._closed = True
+        self._watch.cancel()
+        # After the end of its loop there is nothing left to tell the socket by.
+        with contextlib.suppress(RuntimeError):
+            if self._answer.content.at_eof():
+                self._answer.release()
+            else:
+                self._answer.close()
+
+
+def _failure(error: Exception, http: HttpRequest) -> OrqError:
+    if isinstance(error, (asyncio.TimeoutError, TimeoutError)):
+        return http.limits.error()
+    place, reason = place_of(http.url), reason_of(error)
+    if isinstance(error, _NOT_SENT) or http.limits.phase == "connect":
+        return ConnectError(f"could not connect to {place}: {reason}")
+    return APIConnectionError(f"the connection to {place} failed: {reason}")

@@ -1,0 +1,260 @@
+"""The blocking transport, on requests and the urllib3 beneath it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import HTTPError
+
+from orq_core.errors import APIConnectionError, ConnectError, OrqError, ResponseDecodeError
+from orq_core.transports._connections import LimitedPool, LimitedTlsPool, using
+from orq_core.transports._environment import Proxies, ca_bundle, place_of, reason_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from urllib3.response import HTTPResponse
+
+    from orq_core.limits import Limits
+    from orq_core.transports import HttpRequest
+    from orq_core.transports._connections import LimitedReader
+
+_PIECE = 65536
+_KEPT = 64
+_POOLS = {"http": LimitedPool, "https": LimitedTlsPool}
+
+
+class RequestsTransport:
+    """Sends through a connection pool of its own, or through your `requests.Session`.
+
+    ``session``: yours; its headers, adapters, proxies, ``verify`` and ``cert`` are honoured, its
+    redirects, cookies and authentication are not, and it stays open. ``proxy``: a proxy's URL,
+    default from the environment. ``verify``: False, or the path of a CA bundle. ``cert``: path of
+    a client certificate, or a pair with its key. ``max_connections``: how many idle connections
+    are kept per host. ``max_response_bytes`` bounds `RequestsResponse.read`.
+
+    Usable from any number of threads and after a fork. With your own session, an answer's head is
+    bounded per read and not as a whole: its connections are not of our making.
+    """
+
+    is_async = False
+
+    def __init__(
+        self,
+        *,
+        session: requests.Session | None = None,
+        proxy: str | None = None,
+        verify: bool | str | None = None,
+        cert: str | tuple[str, str] | None = None,
+        max_connections: int | None = None,
+        max_response_bytes: int = 64 * 2**20,
+    ) -> None:
+        """Note the settings; no connection is made."""
+        self._given = session
+        self._proxies = Proxies(proxy)
+        self._verify: bool | str = (ca_bundle() or True) if verify is None else verify
+        self._cert = cert
+        self._kept = max_connections or _KEPT
+        self._max_bytes = max_response_bytes
+        self._pid = os.getpid()
+        self._adapter = _Adapter(pool_maxsize=self._kept)
+        self._inherited: list[_Adapter] = []
+
+    async def send(self, http: HttpRequest) -> RequestsResponse:
+        """Send; see `Transport`."""
+        http.limits.enter("connect")
+        if self._given is not None:
+            http.limits.enter("first_event")
+        try:
+            with using(http.limits):
+                answer = self._send(http)
+        except OrqError:
+            raise
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise _failure(error, http) from error
+        return RequestsResponse(answer.raw, http, self._max_bytes)
+
+    def _send(self, http: HttpRequest) -> requests.Response:
+        left = http.limits.remaining()
+        connect = http.limits.timeout.connect
+        if left is not None:
+            connect = left if connect is None else min(connect, left)
+        if self._given is not None:
+            return self._send_given(self._given, http, (connect, left))
+        prepared = requests.PreparedRequest()
+        prepared.method, prepared.url, prepared.body = http.method, http.url, http.body
+        prepared.headers = CaseInsensitiveDict(http.headers)
+        prepared.headers["Content-Length"] = str(len(http.body))
+        proxy = self._proxies.of(http.url)
+        return self._pool().send(
+            prepared,
+            stream=True,
+            # Reads are bounded by the limits themselves, see `LimitedReader`.
+            timeout=(connect, None),  # type: ignore[arg-type]
+            verify=self._verify,
+            cert=self._cert,
+            proxies={} if proxy is None else {"http": proxy, "https": proxy},
+        )
+
+    def _send_given(
+        self,
+        session: requests.Session,
+        http: HttpRequest,
+        timeout: tuple[float | None, float | None],
+    ) -> requests.Response:
+        request = requests.Request(
+            http.method,
+            http.url,
+            headers=http.headers,
+            data=http.body,
+            # Any auth keeps requests from putting ~/.netrc or the session's in its place.
+            auth=lambda prepared: prepared,
+            cookies={},
+        )
+        prepared = session.prepare_request(request)
+        settings = session.merge_environment_settings(
+            http.url,
+            {},
+            stream=True,
+            verify=None,
+            cert=None,
+        )
+        return session.get_adapter(http.url).send(prepared, timeout=timeout, **settings)  # type: ignore[arg-type]
+
+    def _pool(self) -> _Adapter:
+        if self._pid != os.getpid():
+            # Kept and never used again: closing it here would speak on the parent's sockets.
+            self._inherited.append(self._adapter)
+            self._adapter = _Adapter(pool_maxsize=self._kept)
+            self._pid = os.getpid()
+        return self._adapter
+
+    async def close(self) -> None:
+        """Close every idle connection; a session of yours stays open."""
+        if self._pid == os.getpid():
+            self._adapter.close()
+
+
+class _Adapter(HTTPAdapter):
+    """Uses connections that know the limits; repeats nothing by itself."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)  # type: ignore[no-untyped-call]
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)  # type: ignore[no-untyped-call]
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+class RequestsResponse:
+    """An answer whose head has arrived."""
+
+    def __init__(self, raw: HTTPResponse, http: HttpRequest, max_bytes: int) -> None:
+        """Read from urllib3's response, by the request's limits."""
+        self.status: int = raw.status
+        self.headers: Mapping[str, str] = CaseInsensitiveDict(raw.headers)
+        self._raw = raw
+        self._http = http
+        self._limits: Limits = http.limits
+        self._max_bytes = max_bytes
+        self._reader: LimitedReader | None = _reader_of(raw)
+        self._lock = threading.Lock()
+        self._reading = False
+        self._closed = False
+
+    async def read(self) -> bytes:
+        """Return the rest of the body; raises ResponseDecodeError past the size limit."""
+        pieces: list[bytes] = []
+        size = 0
+        while data := await self.receive():
+            pieces.append(data)
+            size += len(data)
+            if size > self._max_bytes:
+                raise ResponseDecodeError(
+                    f"the answer is larger than {self._max_bytes} bytes",
+                    status_code=self.status,
+                )
+        return b"".join(pieces)
+
+    async def receive(self) -> bytes:
+        """Return what has arrived, ``b""`` at the end."""
+        self._reading = True
+        try:
+            if self._reader is None:
+                _set_timeout(self._raw, self._limits.remaining())
+            data: bytes = self._raw.read1(_PIECE, decode_content=True)
+        except OrqError:
+            raise
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            if self._closed:
+                raise _closed_here() from error
+            raise _failure(error, self._http) from error
+        finally:
+            self._reading = False
+        if self._closed:
+            raise _closed_here()
+        return data
+
+    def close(self) -> None:
+        """Give the connection back if the body is over, else drop it."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        if self._reading:
+            # Wakes the thread that reads; it will find the response closed.
+            with contextlib.suppress(OSError, ValueError, RuntimeError):
+                self._raw.shutdown()
+            return
+        with contextlib.suppress(HTTPError, OSError, ValueError):
+            if not self._ends_here():
+                self._raw.close()
+            self._raw.release_conn()
+
+    def _ends_here(self) -> bool:
+        """Tell whether the body's end has arrived already, without waiting for it."""
+        if self._reader is None or self._raw.closed:
+            return self._raw.closed
+        self._reader.waits = False
+        try:
+            return not self._raw.read1(_PIECE, decode_content=True)
+        except (HTTPError, OSError, ValueError):
+            return False
+
+
+def _reader_of(raw: HTTPResponse) -> LimitedReader | None:
+    original = getattr(raw, "_original_response", None)
+    return getattr(original, "reader", None)
+
+
+def _set_timeout(raw: HTTPResponse, seconds: float | None) -> None:
+    """Bound the next read of a connection that is not of our making."""
+    sock = getattr(getattr(raw, "connection", None), "sock", None)
+    if sock is not None:
+        sock.settimeout(seconds)
+
+
+def _closed_here() -> APIConnectionError:
+    return APIConnectionError("the response was closed while it was being read")
+
+
+def _failure(error: Exception, http: HttpRequest) -> OrqError:
+    nearest = http.limits.next_at
+    timed_out = isinstance(error, (TimeoutError, requests.Timeout)) or "imeout" in reason_of(error)
+    if isinstance(error, requests.ConnectTimeout) and http.limits.phase != "connect":
+        http.limits.enter("connect")
+        return http.limits.error()
+    if timed_out or (nearest is not None and http.limits.clock() >= nearest):
+        return http.limits.error()
+    place, reason = place_of(http.url), reason_of(error)
+    if http.limits.phase == "connect":
+        return ConnectError(f"could not connect to {place}: {reason}")
+    return APIConnectionError(f"the connection to {place} failed: {reason}")
