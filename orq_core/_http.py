@@ -87,14 +87,7 @@ class Sender:
                 max_bytes=self.wire.max_event_bytes,
             )
             while not reader.done:
-                try:
-                    data = await response.receive()
-                except APIConnectionError as error:
-                    if not reader.is_events:
-                        raise
-                    if not reader.complete:
-                        raise self._interrupted(reader) from error
-                    data = b""
+                data = await self._receive(response, reader)
                 items = reader.feed(data) if data else reader.end()
                 if items:
                     # Only an event is progress: comments alone must not hold a stream open.
@@ -116,20 +109,39 @@ class Sender:
             if response is not None:
                 response.close()
                 self._responses.remove(response)
-            info.attempts = (
-                *info.attempts,
-                Attempt(
-                    number=len(info.attempts) + 1,
-                    seconds=call.now() - began,
-                    status=info.status,
-                    request_id=info.request_id,
-                    error=None if failure is None else type(failure).__name__,
-                ),
-            )
-            if failure is not None:
-                failure.attempts = info.attempts
+            self._record(call, began, failure)
             # The exception's traceback refers to this frame.
             del failure
+
+    @staticmethod
+    async def _receive(response: Response, reader: AnswerReader) -> bytes:
+        """Wait for bytes; a connection that breaks after the last word is as good as its end."""
+        try:
+            return await response.receive()
+        except APIConnectionError as error:
+            if reader.complete:
+                return b""
+            if not reader.is_events:
+                raise
+            raise StreamInterruptedError(
+                f"the connection broke after {reader.delivered} events of the stream",
+                partial=reader.partial,
+                delivered=reader.delivered,
+            ) from error
+
+    @staticmethod
+    def _record(call: Call, began: float, failure: OrqError | None) -> None:
+        info = call.info
+        attempt = Attempt(
+            number=len(info.attempts) + 1,
+            seconds=call.now() - began,
+            status=info.status,
+            request_id=info.request_id,
+            error=None if failure is None else type(failure).__name__,
+        )
+        info.attempts = (*info.attempts, attempt)
+        if failure is not None:
+            failure.attempts = info.attempts
 
     def _request(self, call: Call, request: ChatCompletionRequest) -> HttpRequest:
         body = unstructure_request(self.wire.converter, request)
@@ -175,14 +187,6 @@ class Sender:
         info.headers.pop("set-cookie", None)
         info.request_id = info.headers.get("x-request-id")
         info.trace_id = info.headers.get("x-orq-trace-id")
-
-    @staticmethod
-    def _interrupted(reader: AnswerReader) -> StreamInterruptedError:
-        return StreamInterruptedError(
-            f"the connection broke after {reader.delivered} events of the stream",
-            partial=reader.partial,
-            delivered=reader.delivered,
-        )
 
     @staticmethod
     def _settle(call: Call, error: OrqError, partial: ChatCompletion | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import threading
 from typing import TYPE_CHECKING, Any
@@ -81,7 +82,7 @@ class Core:
             raise failure
 
 
-def _default_transport(is_async: bool, options: Mapping[str, Any]) -> Transport:  # noqa: FBT001
+def _default_transport(is_async: bool, options: Mapping[str, Any]) -> Transport:
     if is_async:
         from orq_core.transports.aiohttp import AiohttpTransport  # noqa: PLC0415 - only when used
 
@@ -96,14 +97,14 @@ class BaseClient:
 
     _is_async: bool
 
-    def __init__(  # noqa: PLR0913 - each is a setting of its own
+    def __init__(
         self,
         api_key: ApiKey = None,
         server_url: str | None = None,
         timeout: Timeout | float | None = None,
         retries: Retries = UNSET,
         plugins: Iterable[object] = (),
-        discover: bool = True,  # noqa: FBT001, FBT002 - the fixed public signature
+        discover: bool = True,
         headers: Mapping[str, str] | None = None,
         transport: Transport | None = None,
         *,
@@ -159,7 +160,7 @@ class BaseClient:
         """The plugins by name, outermost first."""
         return list(reversed(self._core.manager.list_name_plugin()))
 
-    def with_options(  # noqa: PLR0913 - each is a setting of its own
+    def with_options(
         self,
         *,
         api_key: ApiKey = None,
@@ -174,9 +175,8 @@ class BaseClient:
 
         Only the original releases them; closing a derived client does nothing.
         """
-        derived = type(self).__new__(type(self))
-        derived._core = self._core
-        derived._owner = False
+        derived = copy.copy(self)
+        derived._owner = False  # noqa: SLF001 - a client of this very class
         options = merged_options(
             self._config.options,
             timeout=timeout,
@@ -185,7 +185,7 @@ class BaseClient:
             on_truncation=on_truncation,
             plugin_options=plugin_options,
         )
-        derived._config = configure(
+        derived._config = configure(  # noqa: SLF001
             api_key=self._config.api_key if api_key is None else api_key,
             server_url=self._config.url if server_url is None else server_url,
             options=options,

@@ -7,7 +7,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Union
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from attrs import define, field
@@ -22,7 +22,7 @@ DEFAULT_SERVER = "https://my.orq.ai"
 ROUTER_PATH = "/v2/router"
 ENDPOINT = "/chat/completions"
 
-ApiKey = Union[str, Callable[[], Union[str, None, Awaitable[Union[str, None]]]], None]
+ApiKey = str | Callable[[], str | Awaitable[str | None] | None] | None
 
 _VERSION = re.compile(r"/v\d+[a-z0-9]*(/|$)")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
@@ -105,7 +105,7 @@ def is_loopback(url: str) -> bool:
 
 
 def authorization(key: str) -> str:
-    """Return the Authorization header for a key; raises ConfigurationError for an unsendable one."""
+    """Return a key's Authorization header; raises ConfigurationError for an unsendable key."""
     if _UNSENDABLE.search(key) or not key.isascii() or key != key.strip():
         raise ConfigurationError(
             "api_key: has white space at an end, a line break or a character that a header can't "

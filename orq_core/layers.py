@@ -35,21 +35,25 @@ class Ending:
     error: BaseException | None = field(default=None, repr=False)
 
 
+_OUTCOMES: tuple[tuple[type[BaseException], Outcome], ...] = (
+    (GeneratorExit, "closed_early"),
+    (asyncio.CancelledError, "cancelled"),
+    (KeyboardInterrupt, "cancelled"),
+    (StreamTruncatedError, "truncated"),
+    (StreamInterruptedError, "truncated"),
+)
+_TIMED_OUT: dict[str, Outcome] = {"total": "deadline", "idle": "stalled", "first_event": "stalled"}
+
+
 def outcome_of(error: BaseException | None) -> Outcome:
     """Name what an exception at a layer's ``yield`` or ``async for`` means for the call."""
     if error is None:
         return "ok"
-    if isinstance(error, GeneratorExit):
-        return "closed_early"
-    if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):
-        return "cancelled"
-    if isinstance(error, (StreamTruncatedError, StreamInterruptedError)):
-        return "truncated"
     if isinstance(error, APITimeoutError):
-        if error.kind == "total":
-            return "deadline"
-        if error.kind in {"idle", "first_event"}:
-            return "stalled"
+        return _TIMED_OUT.get(error.kind, "error")
+    for kind, outcome in _OUTCOMES:
+        if isinstance(error, kind):
+            return outcome
     return "error"
 
 
@@ -121,7 +125,7 @@ class _Guard:
     def __call__(self, function: Callable[[Any], object], value: Any) -> None:
         try:
             function(value)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, the call goes on
             if not self._reported:
                 self._reported = True
                 name = getattr(function, "__qualname__", type(function).__name__)

@@ -36,7 +36,7 @@ class Completions:
         self._config = config
         self._core = core
 
-    async def _create(  # noqa: PLR0913 - the fixed public signature
+    async def _create(
         self,
         *,
         request: Mapping[str, Any] | ChatCompletionRequest | None = None,

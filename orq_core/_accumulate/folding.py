@@ -71,11 +71,11 @@ def given_of(model: Answer) -> frozenset[str]:
 
 def mark(model: A, given: Iterable[str]) -> A:
     """Note which of a model's empty fields arrived as null, so that `to_dict` writes them so."""
-    model._given = frozenset(
+    model._given = frozenset(  # noqa: SLF001 - see `given_of`
         name
         for name in given
         if not name.endswith(_STAND_IN) and (not getattr(model, name) or name == "message")
-    )  # noqa: SLF001 - see `given_of`
+    )
     return model
 
 

@@ -72,13 +72,14 @@ def structure_hook(cls: type[A], converter: Converter) -> Callable[[Any, Any], A
     nested = {place.name: _nested_hook(place, converter) for place in known if place.kind}
     always = {place.name: place for place in known if place.always}
     # Made only where they stay away: their factories would cost a model for each one that comes.
-    blank = {name: None for name, place in always.items() if not place.many}
+    blank = {place.name: place.kind for place in always.values() if not place.many and place.kind}
+    nothing: dict[str, Any] = dict.fromkeys(blank)
 
     def structure(payload: Any, _: Any = None) -> A:
         if kind_of(payload) is not dict and _is_read(payload, cls):
             already: A = payload
             return already
-        model = cls(**blank)
+        model = cls(**nothing)
         given: list[str] = []
         for name, value in payload.items():
             if name in plain:
@@ -98,9 +99,9 @@ def structure_hook(cls: type[A], converter: Converter) -> Callable[[Any, Any], A
             setattr(model, name, read)
             if name in always and (not value or always[name].many):
                 given.append(name)
-        for name in blank:
+        for name, kind in blank.items():
             if getattr(model, name) is None:
-                setattr(model, name, always[name].kind())
+                setattr(model, name, kind())
         model._given = frozenset(given) if given else NOTHING_GIVEN
         return model
 

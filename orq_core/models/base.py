@@ -36,9 +36,10 @@ NOTHING_GIVEN: frozenset[str] = frozenset()
 class Answer:
     """Base of what the router answers.
 
-    A known field that is absent or null is None, a list or model that is always there is empty. ``extra`` holds the unknown fields, and known ones
-    that arrived in a shape they should not have (a usage that is a string), as they came.
-    `to_dict` gives back what arrived: fields that were null as null, absent ones not at all.
+    A known field that is absent or null is None; a list or model that is always there is empty.
+    ``extra`` holds the unknown fields, and known ones that arrived in a shape they should not have
+    (a usage that is a string), as they came. `to_dict` gives back what arrived: fields that were
+    null as null, absent ones not at all.
     """
 
     extra: dict[str, Any] = field(factory=dict[str, Any])

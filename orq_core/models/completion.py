@@ -13,7 +13,7 @@ from orq_core.models.usage import Usage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orq_core.call import CallInfo  # noqa: TC004 - which imports this package
+    from orq_core.call import CallInfo
 
 
 def text_of(content: object) -> str:

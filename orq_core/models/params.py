@@ -12,7 +12,7 @@ from typing import Any, Literal, TypedDict
 if sys.version_info >= (3, 11):
     from typing import NotRequired, Required
 else:
-    from typing_extensions import NotRequired, Required  # noqa: TC002 - for get_type_hints
+    from typing_extensions import NotRequired, Required
 
 
 class CacheControlParam(TypedDict, total=False):

@@ -17,7 +17,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from typing_extensions import Buffer
 
@@ -28,7 +28,7 @@ _current = threading.local()
 
 
 @contextmanager
-def using(limits: Limits) -> Iterator[None]:
+def using(limits: Limits) -> Generator[None, None, None]:
     """Bind the connection used by this thread to a call's limits.
 
     urllib3 hands no object of ours from its pool to its connections, so the thread carries it.
@@ -57,7 +57,7 @@ class LimitedReader(io.RawIOBase):
     def readinto(self, buffer: Buffer, /) -> int:
         """Receive once."""
         self._sock.settimeout(self._limits.remaining() if self.waits else 0.0)
-        return self._sock.recv_into(buffer)  # type: ignore[arg-type]
+        return self._sock.recv_into(buffer)
 
     def close(self) -> None:
         """Let go of the socket."""
@@ -75,7 +75,7 @@ class _Response(http.client.HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         limits: Limits | None = getattr(_current, "limits", None)
         if limits is not None:
-            self.reader = LimitedReader(sock, limits, self.fp)  # type: ignore[arg-type]
+            self.reader = LimitedReader(sock, limits, self.fp)
             self.fp = io.BufferedReader(self.reader, _BUFFER)
 
 
@@ -108,10 +108,10 @@ class _LimitedTls(_Limited, HTTPSConnection):
 class LimitedPool(HTTPConnectionPool):
     """A pool of such connections."""
 
-    ConnectionCls = _Limited
+    ConnectionCls: Any = _Limited
 
 
 class LimitedTlsPool(HTTPSConnectionPool):
     """A pool of such connections, with TLS."""
 
-    ConnectionCls = _LimitedTls
+    ConnectionCls: Any = _LimitedTls

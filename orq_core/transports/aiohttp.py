@@ -23,14 +23,20 @@ from orq_core.transports._environment import Proxies, ca_bundle, place_of, reaso
 from orq_core.transports._watch import Watch
 
 if sys.version_info >= (3, 11):
-    from asyncio import timeout_at
+    from asyncio import Timeout, timeout_at
+
+    def _move(scope: Timeout, when: float) -> None:
+        scope.reschedule(when)
 else:
-    from async_timeout import timeout_at
+    from async_timeout import Timeout, timeout_at
+
+    def _move(scope: Timeout, when: float) -> None:
+        scope.update(when)
+
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from orq_core.limits import Limits
     from orq_core.transports import HttpRequest
 
 _NO_LIMIT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
@@ -92,7 +98,8 @@ class AiohttpTransport:
                 def enter(phase: Any) -> None:
                     limits.enter(phase)
                     left = limits.remaining()
-                    scope.reschedule(None if left is None else loop.time() + left)
+                    if left is not None:
+                        _move(scope, loop.time() + left)
 
                 enter("connect")
                 answer = await session.request(
@@ -202,7 +209,7 @@ class _Connector(aiohttp.TCPConnector):
 
     async def _get(self, key: Any, traces: Any) -> Any:
         while (connection := await super()._get(key, traces)) is not None:
-            if not connection.protocol.should_close:
+            if connection.protocol is not None and not connection.protocol.should_close:
                 break
             connection.close()
         return connection

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -96,7 +96,7 @@ class RequestsTransport:
             prepared,
             stream=True,
             # Reads are bounded by the limits themselves, see `LimitedReader`.
-            timeout=(connect, None),  # type: ignore[arg-type]
+            timeout=cast("Any", (connect, None)),
             verify=self._verify,
             cert=self._cert,
             proxies={} if proxy is None else {"http": proxy, "https": proxy},
@@ -114,18 +114,20 @@ class RequestsTransport:
             headers=http.headers,
             data=http.body,
             # Any auth keeps requests from putting ~/.netrc or the session's in its place.
-            auth=lambda prepared: prepared,
+            auth=_as_it_is,
             cookies={},
         )
         prepared = session.prepare_request(request)
-        settings = session.merge_environment_settings(
+        settings: Any = session.merge_environment_settings(
             http.url,
             {},
             stream=True,
             verify=None,
             cert=None,
         )
-        return session.get_adapter(http.url).send(prepared, timeout=timeout, **settings)  # type: ignore[arg-type]
+        return session.get_adapter(http.url).send(
+            prepared, timeout=cast("Any", timeout), **settings
+        )
 
     def _pool(self) -> _Adapter:
         if self._pid != os.getpid():
@@ -141,15 +143,19 @@ class RequestsTransport:
             self._adapter.close()
 
 
+def _as_it_is(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+    return prepared
+
+
 class _Adapter(HTTPAdapter):
     """Uses connections that know the limits; repeats nothing by itself."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)  # type: ignore[no-untyped-call]
+        super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **kwargs)  # type: ignore[no-untyped-call]
+        manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager
 
