@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orq_core import Orq, to_dict
@@ -68,8 +69,15 @@ def _parser() -> argparse.ArgumentParser:
     chat.add_argument("--server-url", help="default: ORQ_SERVER_URL, or the router")
     chat.set_defaults(run=_chat)
 
-    serve = commands.add_parser("serve", help="run a local router that answers made-up text")
+    serve = commands.add_parser(
+        "serve",
+        help="run a local router that says what it was told",
+        description="Run a local router on loopback, for tests; its URL is printed. It answers "
+        "with the last user message, or with a recorded exchange.",
+    )
     serve.add_argument("--port", type=int, default=8080, help="default: %(default)s; 0 picks one")
+    serve.add_argument("--replay", type=Path, help="a recorded exchange (JSON) to answer with")
+    serve.add_argument("--delay", type=float, default=0.0, help="seconds between pieces")
     serve.set_defaults(run=_serve)
 
     plugins = commands.add_parser("plugins", help="list the plugins that a client would load")
@@ -121,7 +129,18 @@ def _streamed(client: Orq, model: str, messages: list[Any], *, echo: bool) -> Ch
 
 
 def _serve(options: argparse.Namespace) -> int:
-    raise NotImplementedError
+    from orq_core.testing.server import serve  # noqa: PLC0415 - of no use to the other commands
+
+    try:
+        serve(
+            port=options.port,
+            replay=options.replay,
+            delay=options.delay,
+            ready=lambda url: _write(f"{url}\n"),
+        )
+    except (OSError, ValueError, OverflowError) as error:  # the port or the recording
+        raise ConfigurationError(f"serve: {error}") from error
+    return 0
 
 
 def _plugins(_options: argparse.Namespace) -> int:

@@ -1,0 +1,58 @@
+"""The model of the local router: it says the last user message again, word by word."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from orq_core.models import text_of
+from orq_core.testing.replies import DONE, Reply, chunk, reply, stream
+
+if TYPE_CHECKING:
+    from orq_core.testing.router import Received
+
+
+def echo(received: Received) -> Reply:
+    """Answer a request with its own last user message; honours n, stream and include_usage."""
+    body = received.json
+    if not isinstance(body, dict) or not isinstance(body.get("messages"), list):
+        told = {"message": "messages: a list is required", "type": "invalid_request_error"}
+        return reply(
+            {"error": {**told, "code": "invalid_request_body", "param": "messages"}}, status=400
+        )
+    words = _words(body["messages"])
+    count = body.get("n") or 1
+    usage = {
+        "prompt_tokens": len(words),
+        "completion_tokens": len(words) * count,
+        "total_tokens": len(words) * (1 + count),
+    }
+    model = body.get("model")
+    if body.get("stream"):
+        events: list[Any] = []
+        for index in range(count):
+            events.append({**chunk("", index=index, role="assistant"), "model": model})
+            events += [{**chunk(word, index=index), "model": model} for word in words]
+            events.append({**chunk(finish_reason="stop", index=index), "model": model})
+        if (body.get("stream_options") or {}).get("include_usage"):
+            events.append({**chunk(), "model": model, "choices": [], "usage": usage})
+        return stream(*events, DONE)
+    message = {"role": "assistant", "content": "".join(words)}
+    return reply(
+        {
+            "id": "chatcmpl-fake",
+            "object": "chat.completion",
+            "created": 1700000000,
+            "model": model,
+            "choices": [
+                {"index": index, "message": message, "finish_reason": "stop"}
+                for index in range(count)
+            ],
+            "usage": usage,
+        },
+    )
+
+
+def _words(messages: list[Any]) -> list[str]:
+    said = [m for m in messages if isinstance(m, dict) and m.get("role") == "user"]
+    return re.findall(r"\s*\S+|\s+", text_of(said[-1].get("content")) if said else "")
