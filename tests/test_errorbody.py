@@ -5,11 +5,11 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.shared import SHARED, needs_shared
 
 from orq_core._errorbody import NO_REASON, ErrorBody, describe, one_line
 from orq_core._sse import Decoder
 from orq_core._status import status_error
+from tests.shared import SHARED, needs_shared
 
 
 def recorded(folder: str, pattern: str):

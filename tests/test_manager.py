@@ -110,7 +110,7 @@ def test_an_unknown_name_in_orq_plugins(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.usefixtures("installed")
 def test_a_broken_plugin_fails_by_name_and_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ORQ_PLUGINS")
-    with pytest.raises(PluginError, match="'broken'.*ORQ_PLUGINS=no:broken") as caught:
+    with pytest.raises(PluginError, match=r"'broken'.*ORQ_PLUGINS=no:broken") as caught:
         Orq()
     assert caught.value.plugin == "broken"
 

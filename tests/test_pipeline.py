@@ -341,7 +341,7 @@ def test_a_layer_must_be_an_async_generator(mode: Mode) -> None:
     async def forgot_to_yield(call: Call, request: ChatCompletionRequest, proceed: Any) -> Any:
         return None
 
-    with pytest.raises(PluginError, match="forgot_to_yield.*async generator"):
+    with pytest.raises(PluginError, match=r"forgot_to_yield.*async generator"):
         mode.run(lambda: mode.read(mode.feed(Source(CHUNKS), forgot_to_yield)))
 
 

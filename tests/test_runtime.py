@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 import traceback
@@ -61,10 +62,8 @@ def test_one_that_keeps_waiting_is_closed() -> None:
     async def body() -> None:
         try:
             while True:
-                try:
+                with contextlib.suppress(SuspendedError):
                     await asyncio.sleep(0)
-                except SuspendedError:
-                    pass
         finally:
             closed.append("yes")
 

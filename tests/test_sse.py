@@ -8,9 +8,9 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.shared import SHARED, needs_shared
 
 from orq_core._sse import Decoder, Event, EventTooLarge
+from tests.shared import SHARED, needs_shared
 
 CASES = (
     json.loads((SHARED / "traffic" / "sse_cases.json").read_text("utf-8"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from orq_core._json import is_list, is_object
 from orq_core.models import text_of
 from orq_core.testing.replies import DONE, Reply, chunk, reply, stream
 
@@ -12,16 +13,22 @@ if TYPE_CHECKING:
     from orq_core.testing.router import Received
 
 
+_NO_MESSAGES = {
+    "message": "messages: a list is required",
+    "type": "invalid_request_error",
+    "code": "invalid_request_body",
+    "param": "messages",
+}
+
+
 def echo(received: Received) -> Reply:
     """Answer a request with its own last user message; honours n, stream and include_usage."""
     body = received.json
-    if not isinstance(body, dict) or not isinstance(body.get("messages"), list):
-        told = {"message": "messages: a list is required", "type": "invalid_request_error"}
-        return reply(
-            {"error": {**told, "code": "invalid_request_body", "param": "messages"}}, status=400
-        )
-    words = _words(body["messages"])
-    count = body.get("n") or 1
+    messages = body.get("messages") if is_object(body) else None
+    if not is_object(body) or not is_list(messages):
+        return reply({"error": _NO_MESSAGES}, status=400)
+    words = _words(messages)
+    count: int = body.get("n") or 1
     usage = {
         "prompt_tokens": len(words),
         "completion_tokens": len(words) * count,
@@ -54,5 +61,5 @@ def echo(received: Received) -> Reply:
 
 
 def _words(messages: list[Any]) -> list[str]:
-    said = [m for m in messages if isinstance(m, dict) and m.get("role") == "user"]
+    said = [each for each in messages if is_object(each) and each.get("role") == "user"]
     return re.findall(r"\s*\S+|\s+", text_of(said[-1].get("content")) if said else "")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def orq_router() -> Generator[LocalRouter, None, None]:
-    """A `LocalRouter` of the test's own."""
+    """Give the test a `LocalRouter` of its own."""
     from orq_core.testing.router import LocalRouter  # noqa: PLC0415 - see above
 
     with LocalRouter() as router:

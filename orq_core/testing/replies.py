@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -163,8 +163,3 @@ def recorded(exchange: Mapping[str, Any]) -> Reply:
         if name.lower() not in _HOP_BY_HOP
     }
     return Reply(response["status"], headers, (Send(response["body"].encode()),))
-
-
-def pieces(replies: Sequence[Step]) -> list[bytes]:
-    """List the bytes of steps."""
-    return [step.data for step in replies if isinstance(step, Send)]

@@ -64,7 +64,7 @@ class LocalRouter:
         self.requests: list[Received] = []
         self.disconnected = 0
         self.port = port
-        self._answer = answer
+        self._answer: Callable[[Received], Reply] = answer
         self._queue: deque[Reply] = deque()
         self._loop = asyncio.new_event_loop()
         self._stopping: asyncio.Event | None = None
@@ -83,7 +83,11 @@ class LocalRouter:
 
     def always(self, answer: Reply | Callable[[Received], Reply]) -> None:
         """Answer every request this way once the queue is empty."""
-        self._answer = (lambda _: answer) if isinstance(answer, Reply) else answer
+        if isinstance(answer, Reply):
+            reply = answer
+            self._answer = lambda received: reply  # noqa: ARG005 - the same for all
+        else:
+            self._answer = answer
 
     def start(self) -> None:
         """Listen; returns once requests are taken. Raises OSError when the port is in use."""

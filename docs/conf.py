@@ -1,0 +1,24 @@
+"""How Sphinx builds these pages: ``sphinx-build -W docs docs/_build``."""
+
+from __future__ import annotations
+
+from importlib.metadata import version as installed
+
+project = "orq-core"
+author = "The orq-core authors"
+copyright = "2026, The orq-core authors"
+release = version = installed("orq-core")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build"]
+nitpicky = False
+
+autodoc_typehints = "description"
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True, "show-inheritance": True}
+
+html_theme = "furo"
+html_title = "orq-core"
+html_show_sourcelink = False

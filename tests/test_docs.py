@@ -1,0 +1,61 @@
+"""Every snippet of the pages is a file, and runs."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+SNIPPETS = sorted((DOCS / "code").glob("*.py"))
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda path: path.stem)
+def test_snippet_runs(snippet, orq_router, monkeypatch, capsys):
+    monkeypatch.setenv("ORQ_API_KEY", "sk-fake")
+    monkeypatch.setenv("ORQ_SERVER_URL", orq_router.url)
+    monkeypatch.setenv("ORQ_PLUGINS", "")
+    runpy.run_path(str(snippet), run_name="__main__")
+    assert capsys.readouterr().out.strip()
+
+
+def test_every_snippet_is_shown():
+    shown = set()
+    for page in DOCS.glob("*.md"):
+        shown |= set(re.findall(r"literalinclude} code/(\w+\.py)", page.read_text("utf-8")))
+    assert shown == {snippet.name for snippet in SNIPPETS}
+
+
+def test_readme_starts_as_the_documentation_does():
+    readme = (DOCS.parent / "README.md").read_text("utf-8")
+    assert (DOCS / "code" / "start.py").read_text("utf-8") in readme
+
+
+@pytest.mark.parametrize("needle", ["orq_core chat", "pytest"])
+def test_readme_command_is_one_line(needle):
+    readme = (DOCS.parent / "README.md").read_text("utf-8")
+    commands = [line for line in readme.splitlines() if line.startswith("python3 -m venv")]
+    assert len([line for line in commands if needle in line]) == 1
+
+
+def test_every_variable_is_documented():
+    read = set()
+    for module in (DOCS.parent / "orq_core").rglob("*.py"):
+        read |= set(re.findall(r'"(ORQ_[A-Z_]+)"', module.read_text("utf-8")))
+    documented = "".join(page.read_text("utf-8") for page in DOCS.glob("*.md"))
+    assert read
+    assert {name for name in read if f"`{name}`" not in documented} == set()
+
+
+def test_every_error_is_documented():
+    from orq_core import errors
+
+    page = (DOCS / "errors.md").read_text("utf-8")
+    names = [
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, errors.OrqError)
+    ]
+    assert [name for name in names if f"`{name}`" not in page] == []
