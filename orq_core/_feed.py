@@ -149,7 +149,7 @@ class Feed:
             if isinstance(error, (StreamError, ResponseDecodeError)) and self.delivered:
                 # The layers may have changed what the caller saw, so theirs is not the partial.
                 error.partial, error.delivered = self.partial, self.delivered
-        if self._aborted and not isinstance(error, StreamError):
+        if self._aborted and isinstance(error, OrqError):
             raise StreamInterruptedError(
                 "the stream was closed by another thread or task",
                 partial=self.partial,

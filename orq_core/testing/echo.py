@@ -41,7 +41,8 @@ def echo(received: Received) -> Reply:
             events.append({**chunk("", index=index, role="assistant"), "model": model})
             events += [{**chunk(word, index=index), "model": model} for word in words]
             events.append({**chunk(finish_reason="stop", index=index), "model": model})
-        if (body.get("stream_options") or {}).get("include_usage"):
+        options = body.get("stream_options")
+        if is_object(options) and options.get("include_usage"):
             events.append({**chunk(), "model": model, "choices": [], "usage": usage})
         return stream(*events, DONE)
     message = {"role": "assistant", "content": "".join(words)}

@@ -6,6 +6,8 @@ import os
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from orq_core.errors import ConfigurationError
+
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
@@ -36,6 +38,14 @@ class Proxies:
 def ca_bundle() -> str | None:
     """Return the path of the certificate authorities that the environment names."""
     return next((os.environ[name] for name in _BUNDLES if os.environ.get(name)), None)
+
+
+def checked_files(verify: object, cert: str | tuple[str, str] | None) -> None:
+    """Raise ConfigurationError for a CA bundle or client certificate that is not there."""
+    named = [verify, *((cert,) if isinstance(cert, str) else cert or ())]
+    for path in named:
+        if isinstance(path, str) and not os.path.exists(path):  # noqa: PTH110 - a str, as given
+            raise ConfigurationError(f"verify or cert: there is no file {path}")
 
 
 def reason_of(error: BaseException) -> str:

@@ -19,7 +19,7 @@ from orq_core.errors import (
     OrqError,
     ResponseDecodeError,
 )
-from orq_core.transports._environment import Proxies, ca_bundle, place_of, reason_of
+from orq_core.transports._environment import Proxies, ca_bundle, checked_files, place_of, reason_of
 from orq_core.transports._watch import Watch
 
 if sys.version_info >= (3, 11):
@@ -75,6 +75,7 @@ class AiohttpTransport:
         max_response_bytes: int = 64 * 2**20,
     ) -> None:
         """Note the settings; no connection is made and no event loop is needed."""
+        checked_files(verify, cert)
         self._given = session
         self._proxies = Proxies(proxy)
         self._verify = verify

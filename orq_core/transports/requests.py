@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from orq_core.errors import APIConnectionError, ConnectError, OrqError, ResponseDecodeError
 from orq_core.transports._connections import LimitedPool, LimitedTlsPool, using
-from orq_core.transports._environment import Proxies, ca_bundle, place_of, reason_of
+from orq_core.transports._environment import Proxies, ca_bundle, checked_files, place_of, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +56,7 @@ class RequestsTransport:
         max_response_bytes: int = 64 * 2**20,
     ) -> None:
         """Note the settings; no connection is made."""
+        checked_files(verify, cert)
         self._given = session
         self._proxies = Proxies(proxy)
         self._verify: bool | str = (ca_bundle() or True) if verify is None else verify

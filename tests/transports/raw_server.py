@@ -1,0 +1,141 @@
+"""A server of plain sockets, for what no HTTP library can be made to send."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+Script = Callable[["Connection"], None]
+
+
+class Connection:
+    """One client, after its request has been read."""
+
+    def __init__(self, sock: socket.socket, server: RawServer) -> None:
+        self.sock = sock
+        self.server = server
+        self.request = b""
+
+    def read_request(self) -> bool:
+        data = b""
+        while b"\r\n\r\n" not in data:
+            piece = self.sock.recv(65536)
+            if not piece:
+                return False
+            data += piece
+        head, _, body = data.partition(b"\r\n\r\n")
+        length = 0
+        for line in head.split(b"\r\n"):
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        while len(body) < length:
+            body += self.sock.recv(65536)
+        self.request = head + b"\r\n\r\n" + body
+        self.server.requests.append(self.request)
+        return True
+
+    def send(self, data: bytes) -> None:
+        self.sock.sendall(data)
+
+    def drip(self, data: bytes, pause: float) -> None:
+        for byte in data:
+            self.send(bytes([byte]))
+            time.sleep(pause)
+
+    def wait_for_client(self) -> None:
+        """Hold the connection open until the client leaves."""
+        with contextlib.suppress(OSError):
+            while self.sock.recv(65536):
+                pass
+        self.server.left.set()
+
+    def reset(self) -> None:
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+
+
+class RawServer:
+    """Runs a script for each request; ``requests`` and ``connections`` say what came."""
+
+    def __init__(self, script: Script, context: ssl.SSLContext | None = None) -> None:
+        self.script = script
+        self.context = context
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.left = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._sockets: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(0.05)
+        self._stopping = False
+
+    @property
+    def port(self) -> int:
+        return int(self._listener.getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        scheme, host = ("https", "localhost") if self.context else ("http", "127.0.0.1")
+        return f"{scheme}://{host}:{self.port}"
+
+    def __enter__(self) -> RawServer:
+        self._start(self._accept)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stopping = True
+        for sock in self._sockets:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(5)
+        self._listener.close()
+
+    def _start(self, target: Callable[..., None], *args: Any) -> None:
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while not self._stopping:
+            try:
+                sock, _ = self._listener.accept()
+            except TimeoutError:
+                continue
+            sock.settimeout(10)
+            self.connections += 1
+            self._sockets.append(sock)
+            self._start(self._serve, sock)
+
+    def _serve(self, sock: socket.socket) -> None:
+        with contextlib.suppress(OSError, ssl.SSLError):
+            if self.context is not None:
+                sock = self.context.wrap_socket(sock, server_side=True)
+                self._sockets.append(sock)
+            with sock:
+                connection = Connection(sock, self)
+                while connection.read_request():
+                    before = sock.fileno()
+                    self.script(connection)
+                    if sock.fileno() != before or not _keeps(connection):
+                        break
+        sock.close()
+
+
+def _keeps(connection: Connection) -> bool:
+    return getattr(connection, "keep", False)
+
+
+def head(*lines: str, status: str = "200 OK") -> bytes:
+    return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode()
+
+
+def chunked(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+LAST_CHUNK = b"0\r\n\r\n"
