@@ -8,7 +8,10 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Script = Callable[["Connection"], None]
 
@@ -82,7 +85,7 @@ class RawServer:
         scheme, host = ("https", "localhost") if self.context else ("http", "127.0.0.1")
         return f"{scheme}://{host}:{self.port}"
 
-    def __enter__(self) -> RawServer:
+    def __enter__(self) -> Self:
         self._start(self._accept)
         return self
 
