@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 from cattrs import Converter
 
-from orq_core.errors import ConfigurationError
+from orq_core.errors import ConfigurationError, RequestError
 from orq_core.models import _answering, _requesting
 from orq_core.models._paths import misfit, under
 from orq_core.models._plain import Plain, as_mapping
@@ -98,6 +98,8 @@ def build_request(
         if name in already:
             raise ConfigurationError(f"{name}: given both in request= and as a keyword")
     body = converter.structure(whole, ChatCompletionRequest)
+    if request is None and body.model is UNSET:
+        raise RequestError("model: is missing", path="model")
     if extra_body is not None:
         body.extra.update(_mapping(extra_body, "extra_body"))
     return body

@@ -35,12 +35,13 @@ from orq_core.models.tools import (
 class ChatCompletionRequest(Request):
     """What is asked of the router: ``model`` and ``messages``, and options.
 
+    A server that is no router may take the model from elsewhere, so only keywords require it.
     Types are checked, ranges and names are left to the router, numbers keep their type. ``retry``,
     ``cache``, ``plugins`` and ``timeout`` are the router's; those of this client are arguments of
     ``create``.
     """
 
-    model: str | Unset = field(default=UNSET, metadata={"required": True})
+    model: str | Unset = UNSET
     messages: list[RequestMessage] | Unset = field(default=UNSET, metadata={"required": True})
     metadata: dict[str, str] | Unset | None = UNSET
     name: str | Unset = UNSET

@@ -41,7 +41,6 @@ def image(url: object) -> dict[str, object]:
 
 
 CASES: list[tuple[dict[str, object], str, str]] = [
-    ({"model": UNSET}, "model", "is missing"),
     ({"messages": UNSET}, "messages", "is missing"),
     ({"model": None}, "model", "expected a string, got NoneType"),
     ({"model": 5}, "model", "expected a string, got int"),
@@ -125,6 +124,14 @@ def test_the_error_names_the_place(form, fields, path, problem):
     assert str(caught.value).startswith(f"{caught.value.path}: ")
     assert problem in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+def test_keywords_need_a_model_and_a_whole_body_may_leave_it_to_its_server():
+    with pytest.raises(RequestError, match=r"model: is missing") as caught:
+        build_request(CONVERTER, None, {"messages": []})
+    assert caught.value.path == "model"
+    request = build_request(CONVERTER, {"messages": []}, {})
+    assert unstructure_request(CONVERTER, request) == {"messages": []}
 
 
 @pytest.mark.parametrize("request_", [5, "body", [], UserMessage(content="hi"), TextPart])
