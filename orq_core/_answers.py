@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orq_core._accumulate import Accumulator, chunks_of
-from orq_core._errorbody import describe
 from orq_core._json import loads, loads_object
 from orq_core._sse import Decoder, EventTooLarge
 from orq_core.errors import APIStreamError, OrqError, ResponseDecodeError, StreamTruncatedError
+from orq_core.errors._body import describe
 from orq_core.models import ChatCompletion, ChatCompletionChunk
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from attrs import define, field
 
 from orq_core._answers import AnswerReader
 from orq_core._json import dumps
-from orq_core._status import status_error
 from orq_core.call import Attempt
 from orq_core.config import authorization
 from orq_core.errors import (
@@ -23,6 +22,7 @@ from orq_core.errors import (
     StreamInterruptedError,
     StreamTruncatedError,
 )
+from orq_core.errors._from_status import status_error
 from orq_core.models import unstructure_request
 from orq_core.transports import HttpRequest
 

@@ -29,6 +29,7 @@ from orq_core.testing import (
     Mode,
     Reply,
     ScriptedTransport,
+    Send,
     chunk,
     completion,
     reply,
@@ -161,7 +162,7 @@ def test_a_status_error_tells_all(mode: Mode, streamed: bool) -> None:
 
 
 def test_a_body_that_cannot_be_read_leaves_the_status(mode: Mode) -> None:
-    broken = Reply(500, {}, (Cut(),))
+    broken = Reply(500, {}, (Send(b""), Cut()))
     error = Scripted(mode, broken).fails(InternalServerError)
     assert error.status_code == 500
     assert isinstance(error.__cause__, OrqError)

@@ -32,7 +32,7 @@ class Mode:
         return self.name == "async"
 
     def run(self, body: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Run a test's body."""
+        """Run a test's body: under asyncio, or in this thread without an event loop."""
         return asyncio.run(body()) if self.is_async else drive(body())
 
     @asynccontextmanager

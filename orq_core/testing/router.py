@@ -4,49 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import socket
+import struct
 import threading
 from collections import deque
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
-from attrs import define, field
 
-from orq_core.testing.echo import echo
-from orq_core.testing.replies import Cut, Pause, Reply, Reset, Send, Stall, Wait
+from orq_core.testing.echo_model import echo
+from orq_core.testing.received import Received
+from orq_core.testing.replies import Reply
+from orq_core.testing.steps import PATIENCE, Cut, Pause, Raise, Reset, Send, Stall, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from typing_extensions import Self
 
-    from orq_core.testing.replies import Step
+    from orq_core.testing.steps import Step
 
 _START = 10.0
-_WAIT = 10.0
+_STOP = 0.1
+_LOOK = 0.002  # seconds between two looks at a thread's event
+_NO_SUCH_PATH = {
+    "message": "this router answers POST …/chat/completions",
+    "type": "invalid_request_error",
+    "code": "not_found",
+}
 
 
-@define(frozen=True)
-class Received:
-    """One request as it arrived; ``json`` is its body, None if that is no JSON."""
+class _Broken(Exception):  # noqa: N818 - no error: the script asked for it
+    """The connection is to end here."""
 
-    method: str
-    path: str
-    headers: dict[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-
-    @property
-    def json(self) -> Any:
-        """The body, read."""
-        try:
-            return json.loads(self.body)
-        except ValueError:
-            return None
-
-
-Answering = "Callable[[Received], Reply]"
+    def __init__(self, *, reset: bool) -> None:
+        super().__init__()
+        self.reset = reset
 
 
 class LocalRouter:
@@ -59,15 +53,23 @@ class LocalRouter:
     A context manager; it runs in a thread of its own and is safe to use from any other.
     """
 
-    def __init__(self, port: int = 0, answer: Callable[[Received], Reply] = echo) -> None:
-        """Listen on loopback, at a free port unless one is given."""
+    def __init__(
+        self,
+        port: int = 0,
+        answer: Callable[[Received], Reply] = echo,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        """Listen on loopback, at a free port unless one is given; ``sleep`` makes the pauses."""
         self.requests: list[Received] = []
         self.disconnected = 0
         self.port = port
         self._answer: Callable[[Received], Reply] = answer
+        self._sleep = sleep
         self._queue: deque[Reply] = deque()
-        self._loop = asyncio.new_event_loop()
-        self._stopping: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server: web.Server | None = None
+        self._stopping = threading.Event()
+        self._stop: asyncio.Event | None = None
         self._started = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="local router", daemon=True)
@@ -76,6 +78,11 @@ class LocalRouter:
     def url(self) -> str:
         """What to give a client as ``server_url``."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections clients hold at this moment, idle ones included."""
+        return 0 if self._server is None else len(self._server.connections)
 
     def enqueue(self, *replies: Reply) -> None:
         """Answer the next requests with these, one each."""
@@ -92,14 +99,17 @@ class LocalRouter:
     def start(self) -> None:
         """Listen; returns once requests are taken. Raises OSError when the port is in use."""
         self._thread.start()
-        self._started.wait(_START)
+        if not self._started.wait(_START):
+            raise RuntimeError("the local router did not start")
         if self._failure is not None:
             raise self._failure
 
     def stop(self) -> None:
         """Drop every connection and end the thread; idempotent."""
-        if self._thread.is_alive() and self._stopping is not None:
-            self._loop.call_soon_threadsafe(self._stopping.set)
+        self._stopping.set()
+        if self._loop is not None and self._stop is not None and self._thread.is_alive():
+            with contextlib.suppress(RuntimeError):  # its loop has just been closed
+                self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(_START)
 
     def __enter__(self) -> Self:
@@ -118,26 +128,31 @@ class LocalRouter:
 
     def _run(self) -> None:
         try:
-            self._loop.run_until_complete(self._serve())
-        except OSError as error:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            if self._started.is_set():
+                raise
             self._failure = error
             self._started.set()
-        finally:
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.close()
 
     async def _serve(self) -> None:
-        self._stopping = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
         application = web.Application(client_max_size=2**30)
         application.router.add_route("*", "/{path:.*}", self._handle)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        runner = web.AppRunner(
+            application,
+            access_log=None,
+            handler_cancellation=True,  # else nobody notices that the client has left
+            shutdown_timeout=_STOP,
+        )
         await runner.setup()
         try:
-            site = web.TCPSite(runner, "127.0.0.1", self.port)
-            await site.start()
+            await web.TCPSite(runner, "127.0.0.1", self.port).start()
             self.port = runner.addresses[0][1]
+            self._server = runner.server
             self._started.set()
-            await self._stopping.wait()
+            await self._stop.wait()
         finally:
             await runner.cleanup()
 
@@ -145,56 +160,72 @@ class LocalRouter:
         received = Received(
             request.method,
             request.path_qs,
-            dict(request.headers),
+            request.headers,
             await request.read(),
         )
         self.requests.append(received)
-        if not request.path.endswith("/chat/completions"):
-            return web.json_response({"error": {"message": "no such path"}}, status=404)
+        if request.method != "POST" or not request.path.endswith("/chat/completions"):
+            return web.json_response({"error": _NO_SUCH_PATH}, status=404)
         reply = self._queue.popleft() if self._queue else self._answer(received)
+        response = web.StreamResponse(status=reply.status, headers=reply.headers)
         try:
-            return await self._send(request, reply)
-        except (ConnectionError, asyncio.CancelledError):
-            self.disconnected += 1
-            raise
-
-    async def _send(self, request: web.Request, reply: Reply) -> web.StreamResponse:
-        whole = len(reply.steps) <= 1 and all(isinstance(step, Send) for step in reply.steps)
-        headers = dict(reply.headers)
-        if whole and not headers.get("Content-Type", "").startswith("text/event-stream"):
-            return web.Response(status=reply.status, headers=headers, body=reply.body)
-        response = web.StreamResponse(status=reply.status, headers=headers)
-        response.enable_chunked_encoding()
-        await response.prepare(request)
-        for step in reply.steps:
-            if isinstance(step, (Cut, Reset)):
-                self._break(request, reset=isinstance(step, Reset))
-                return response
-            await self._take(step, response)
-        await response.write_eof()
+            if reply.is_whole:
+                return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+            await self._send(request, response, reply)
+        except _Broken as broken:
+            _break(request, reset=broken.reset)
+        except (ConnectionError, asyncio.CancelledError) as error:
+            if not self._stopping.is_set():
+                self.disconnected += 1
+            if isinstance(error, asyncio.CancelledError):
+                raise
         return response
 
-    async def _take(self, step: Step, response: web.StreamResponse) -> None:
-        if isinstance(step, Send):
-            await response.write(step.data)
-            # Two pieces in one turn of the loop could leave in one packet.
-            await asyncio.sleep(0)
-        elif isinstance(step, Pause):
-            await asyncio.sleep(step.seconds)
-        elif isinstance(step, Wait):
-            await asyncio.to_thread(step.event.wait, _WAIT)
-        elif isinstance(step, Stall) and self._stopping is not None:
-            await self._stopping.wait()
+    async def _send(self, request: web.Request, response: web.StreamResponse, reply: Reply) -> None:
+        response.enable_chunked_encoding()
+        for step in reply.steps:
+            if isinstance(step, Send):
+                if not response.prepared:
+                    await response.prepare(request)
+                await response.write(step.data)
+                # Two pieces in one turn of the loop could leave in one packet.
+                await asyncio.sleep(0)
+            else:
+                await self._take(step)
+        if not response.prepared:
+            await response.prepare(request)
+        await response.write_eof()
 
-    @staticmethod
-    def _break(request: web.Request, *, reset: bool) -> None:
-        transport = request.transport
-        if transport is None:
-            return
-        if reset:
-            linger = partial(transport.get_extra_info("socket").setsockopt, 1, 13)
-            with contextlib.suppress(OSError):
-                linger(b"\x01\x00\x00\x00\x00\x00\x00\x00")
-            transport.abort()
-        else:
-            transport.close()
+    async def _take(self, step: Step) -> None:
+        if isinstance(step, Pause):
+            await self._sleep(step.seconds)
+        elif isinstance(step, Wait):
+            await self._wait(step.event)
+        elif isinstance(step, Stall) and self._stop is not None:
+            await self._stop.wait()
+            raise _Broken(reset=True)
+        elif isinstance(step, (Cut, Reset, Raise)):
+            raise _Broken(reset=not isinstance(step, Cut))
+
+    async def _wait(self, event: threading.Event) -> None:
+        # A thread that waits for the event would outlive the router, and hold the interpreter.
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + PATIENCE
+        while not event.is_set():
+            if self._stopping.is_set() or loop.time() > latest:
+                raise _Broken(reset=True)
+            await asyncio.sleep(_LOOK)
+
+
+def _break(request: web.Request, *, reset: bool) -> None:
+    transport = request.transport
+    if transport is None:
+        return
+    if reset:
+        linger = struct.pack("ii", 1, 0)
+        with contextlib.suppress(OSError):
+            connection = transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        transport.abort()
+    else:
+        transport.close()

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from orq_core import errors
-from orq_core._errorbody import NO_REASON, describe, one_line
 from orq_core._json import is_list, is_object, loads
+from orq_core.errors._body import NO_REASON, describe, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orq_core._errorbody import NO_REASON, ErrorBody, describe, one_line
 from orq_core._sse import Decoder
-from orq_core._status import status_error
+from orq_core.errors._body import NO_REASON, ErrorBody, describe, one_line
+from orq_core.errors._from_status import status_error
 from tests.shared import SHARED, needs_shared
 
 

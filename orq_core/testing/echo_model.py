@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from orq_core._json import is_list, is_object
 from orq_core.models import text_of
-from orq_core.testing.replies import DONE, Reply, chunk, reply, stream
+from orq_core.testing.payloads import DONE, chunk
+from orq_core.testing.replies import Reply, reply, stream
 
 if TYPE_CHECKING:
-    from orq_core.testing.router import Received
-
+    from orq_core.testing.received import Received
 
 _NO_MESSAGES = {
     "message": "messages: a list is required",
@@ -28,7 +28,8 @@ def echo(received: Received) -> Reply:
     if not is_object(body) or not is_list(messages):
         return reply({"error": _NO_MESSAGES}, status=400)
     words = _words(messages)
-    count: int = body.get("n") or 1
+    asked = body.get("n")
+    count = asked if isinstance(asked, int) and asked > 0 else 1
     usage = {
         "prompt_tokens": len(words),
         "completion_tokens": len(words) * count,
