@@ -213,6 +213,8 @@ class AnswerReader:
             if self._json is False:
                 self._pieces.clear()
                 return self._passed(self._events.feed(head))
+            # White space sent to keep the connection open is not looked at again and again.
+            self._pieces = [head if self._json else head.lstrip(_BLANK)]
         if self._size > self._max_bytes:
             raise ResponseDecodeError(
                 f"the answer is larger than {self._max_bytes} bytes",

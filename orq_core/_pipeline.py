@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,8 @@ class Exchange:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            closing.close()
+            with contextlib.suppress(RuntimeError):
+                closing.close()
             return
         task = loop.create_task(_rest(closing, waits_for))
         _closing.add(task)

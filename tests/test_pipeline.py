@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import weakref
 from collections.abc import Callable, Coroutine
@@ -15,6 +16,7 @@ from orq_core import (
     ChatCompletion,
     ChatCompletionChunk,
     PluginError,
+    ResponseDecodeError,
     StreamTruncatedError,
     SuspendedError,
     observe,
@@ -224,6 +226,155 @@ def test_a_dropped_async_stream_ends_even_layers_that_await() -> None:
         assert len(asyncio.all_tasks()) == 1
 
     asyncio.run(body())
+
+
+async def waits_at_its_end(call: Call, request: ChatCompletionRequest, proceed: Any) -> Any:
+    try:
+        async for item in proceed(request):
+            yield item
+    finally:
+        with contextlib.suppress(ValueError):
+            await asyncio.shield(fails_soon())
+        await asyncio.sleep(0.01)
+
+
+async def fails_soon() -> None:
+    await asyncio.sleep(0)
+    raise ValueError("an end that fails")
+
+
+def test_a_dropped_stream_hands_failures_on_to_the_layer_that_waits() -> None:
+    source = Source(CHUNKS)
+
+    async def body() -> None:
+        stream = AsyncStream(Mode(True).feed(source, waits_at_its_end))
+        await stream.__anext__()
+        del stream
+        for _ in range(100):
+            if source.closed:
+                break
+            await asyncio.sleep(0.01)
+        assert source.closed == 1
+
+    asyncio.run(body())
+
+
+def test_the_rest_of_an_end_that_fails_is_told_to_nobody() -> None:
+    async def bad_end(call: Call, request: ChatCompletionRequest, proceed: Any) -> Any:
+        try:
+            async for item in proceed(request):
+                yield item
+        finally:
+            await asyncio.sleep(0)
+            raise ValueError("bad end")
+
+    source = Source(CHUNKS)
+
+    async def body() -> None:
+        stream = AsyncStream(Mode(True).feed(source, bad_end))
+        await stream.__anext__()
+        del stream
+        for _ in range(100):
+            if source.closed:
+                break
+            await asyncio.sleep(0.01)
+        assert source.closed == 1
+
+    asyncio.run(body())
+    stream = Stream(Mode(False).feed(Source(CHUNKS), failing_end))
+    next(stream)
+    del stream
+
+
+async def failing_end(call: Call, request: ChatCompletionRequest, proceed: Any) -> Any:
+    try:
+        async for item in proceed(request):
+            yield item
+    finally:
+        raise ValueError("bad end")
+
+
+def test_a_stream_dropped_without_a_loop_gives_up_what_waits() -> None:
+    kept: list[AsyncStream] = []
+
+    async def body() -> None:
+        stream = AsyncStream(Mode(True).feed(Source(CHUNKS), waits_for_the_loop))
+        await stream.__anext__()
+        kept.append(stream)
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(body())
+    kept.clear()
+    gc.collect()
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+
+async def waits_for_the_loop(call: Call, request: ChatCompletionRequest, proceed: Any) -> Any:
+    loop = asyncio.get_running_loop()
+    try:
+        async for item in proceed(request):
+            yield item
+    finally:
+        await loop.create_future()
+
+
+def test_only_one_reads_at_a_time() -> None:
+    gate = asyncio.Event()
+
+    async def slow(call: Call, request: ChatCompletionRequest, proceed: Any) -> Any:
+        async for item in proceed(request):
+            await gate.wait()
+            yield item
+
+    async def body() -> None:
+        feed = Mode(True).feed(Source(CHUNKS), slow)
+        first = asyncio.create_task(feed.next())
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="being read by another"):
+            await feed.next()
+        await feed.close()
+        gate.set()
+        assert await first is not None
+        assert await feed.next() is None
+
+    asyncio.run(body())
+
+
+def test_a_call_without_items_is_an_error(mode: Mode) -> None:
+    async def silent(call: Call, request: ChatCompletionRequest, proceed: Any) -> Any:
+        async for _ in proceed(request):
+            pass
+        return
+        yield
+
+    with pytest.raises(ResponseDecodeError, match="without an answer"):
+        mode.run(lambda: mode.feed(Source(CHUNKS), silent, stream=False).whole())
+
+
+def test_a_call_pauses_and_runs_blocking_code(mode: Mode) -> None:
+    call = mode.call()
+
+    async def body() -> int:
+        await call.sleep(0)
+        return await call.run(lambda: 42)
+
+    assert mode.run(body) == 42
+    assert len(call.id) == 32
+
+
+def test_async_text_deltas_and_the_context_manager() -> None:
+    source = Source(CHUNKS)
+
+    async def body() -> list[str]:
+        async with AsyncStream(Mode(True).feed(source)) as stream:
+            assert "0 chunks read" in repr(stream)
+            return [text async for text in stream.text_deltas()]
+
+    assert asyncio.run(body()) == ["a", "b", "c"]
+    with Stream(Mode(False).feed(source)) as stream:
+        assert list(stream.text_deltas()) == ["a", "b", "c"]
+        assert stream.partial.text == stream.completion().text == "abc"
 
 
 def test_a_stream_dropped_after_its_loop_is_still_closed() -> None:
