@@ -48,17 +48,21 @@ def checked_files(verify: object, cert: str | tuple[str, str] | None) -> None:
             raise ConfigurationError(f"verify or cert: there is no file {path}")
 
 
+def causes_of(error: BaseException) -> list[BaseException]:
+    """List an exception and those it was made from, the first cause last."""
+    chain: list[BaseException] = [error]
+    while True:
+        last = chain[-1]
+        inner = getattr(last, "reason", None) or last.__cause__ or last.__context__
+        inner = inner or next((each for each in last.args if isinstance(each, Exception)), None)
+        if not isinstance(inner, BaseException) or inner in chain:
+            return chain
+        chain.append(inner)
+
+
 def reason_of(error: BaseException) -> str:
     """Name a backend's failure without its text, which may hold a URL's query or a header."""
-    seen: set[int] = set()
-    deepest: BaseException = error
-    while id(deepest) not in seen:
-        seen.add(id(deepest))
-        inner = getattr(deepest, "reason", None) or deepest.__cause__ or deepest.__context__
-        inner = inner or next((arg for arg in deepest.args if isinstance(arg, Exception)), None)
-        if not isinstance(inner, BaseException):
-            break
-        deepest = inner
+    deepest = causes_of(error)[-1]
     if isinstance(deepest, OSError) and deepest.strerror:
         return deepest.strerror
     return type(deepest).__name__

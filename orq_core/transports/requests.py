@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING, Any, cast
 import requests
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 from orq_core.errors import APIConnectionError, ConnectError, OrqError, ResponseDecodeError
 from orq_core.transports._connections import LimitedPool, LimitedTlsPool, using
-from orq_core.transports._environment import Proxies, ca_bundle, checked_files, place_of, reason_of
+from orq_core.transports._environment import (
+    Proxies,
+    ca_bundle,
+    causes_of,
+    checked_files,
+    place_of,
+    reason_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -262,6 +269,7 @@ def _failure(error: Exception, http: HttpRequest) -> OrqError:
     if timed_out or (nearest is not None and http.limits.clock() >= nearest):
         return http.limits.error()
     place, reason = place_of(http.url), reason_of(error)
-    if http.limits.phase == "connect":
+    unmade = any(isinstance(cause, NewConnectionError) for cause in causes_of(error))
+    if http.limits.phase == "connect" or unmade:
         return ConnectError(f"could not connect to {place}: {reason}")
     return APIConnectionError(f"the connection to {place} failed: {reason}")

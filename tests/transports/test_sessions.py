@@ -1,0 +1,238 @@
+"""Sessions of the user's own, the environment's proxies, and processes and loops that end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import threading
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import requests
+import trustme
+
+from orq_core import (
+    APITimeoutError,
+    AsyncOrq,
+    ConfigurationError,
+    ConnectError,
+    Orq,
+    ResponseDecodeError,
+    Timeout,
+)
+from orq_core._runtime import drive
+from orq_core.limits import Limits
+from orq_core.testing import LocalRouter, Stall, chunk, reply, stream
+from orq_core.transports import HttpRequest
+from orq_core.transports._environment import Proxies, ca_bundle, place_of, reason_of
+from orq_core.transports.aiohttp import AiohttpTransport
+from orq_core.transports.requests import RequestsTransport
+
+KEY = "fake-key-1234567890"
+ASKED: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+
+
+def test_a_requests_session_of_ones_own(
+    orq_router: LocalRouter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login someone password hidden\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with requests.Session() as session:
+        session.headers["X-Mine"] = "yes"
+        session.auth = ("someone", "hidden")
+        with Orq(api_key=KEY, server_url=orq_router.url, session=session) as client:
+            create = client.router.chat.completions.create
+            assert create(**ASKED).text == "hello"
+            assert create(stream=True, **ASKED).completion().text == "hello"
+            orq_router.always(stream(chunk("a"), Stall()))
+            stalled = create(stream=True, options=None, timeout_ms=300, **ASKED)
+            assert next(stalled).text == "a"
+            with pytest.raises(APITimeoutError):
+                next(stalled)
+        assert session.adapters
+    headers = orq_router.requests[0].headers
+    assert headers["X-Mine"] == "yes"
+    assert headers["Authorization"] == f"Bearer {KEY}"
+
+
+def test_a_requests_session_that_cannot_connect() -> None:
+    with (
+        requests.Session() as session,
+        Orq(server_url="http://127.0.0.1:9", session=session) as client,
+        pytest.raises(ConnectError),
+    ):
+        client.router.chat.completions.create(retries=None, **ASKED)
+
+
+def test_an_aiohttp_session_of_ones_own(orq_router: LocalRouter) -> None:
+    async def body() -> None:
+        async with (
+            aiohttp.ClientSession(headers={"X-Mine": "yes"}) as session,
+            AsyncOrq(api_key=KEY, server_url=orq_router.url, session=session) as client,
+        ):
+            completion = await client.router.chat.completions.create(**ASKED)
+            assert completion.text == "hello"
+            await client.aclose()
+            assert not session.closed
+
+    asyncio.run(body())
+    assert orq_router.requests[0].headers["X-Mine"] == "yes"
+
+
+def test_proxies_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    assert Proxies(None).of("https://x.test") is None
+    monkeypatch.setenv("https_proxy", "http://proxy.test:1")
+    monkeypatch.setenv("all_proxy", "http://proxy.test:2")
+    monkeypatch.setenv("no_proxy", "near.test")
+    proxies = Proxies(None)
+    assert proxies.of("https://x.test") == "http://proxy.test:1"
+    assert proxies.of("http://x.test") == "http://proxy.test:2"
+    assert proxies.of("https://near.test") is None
+    assert Proxies("http://given.test").of("https://near.test") == "http://given.test"
+
+
+def test_the_environments_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    assert ca_bundle() is None
+    monkeypatch.setenv("SSL_CERT_FILE", "/fake/bundle.pem")
+    assert ca_bundle() == "/fake/bundle.pem"
+
+
+def test_a_reason_without_the_backends_text() -> None:
+    try:
+        try:
+            raise OSError(111, "Connection refused")
+        except OSError as inner:
+            raise ValueError("http://secret@host/?key=secret") from inner
+    except ValueError as error:
+        assert reason_of(error) == "Connection refused"
+    assert reason_of(ValueError("secret")) == "ValueError"
+    assert place_of("http://user:secret@host:1/path?q=secret") == "host:1"
+
+
+@pytest.mark.parametrize("options", [{"verify": "/no/such.pem"}, {"cert": ("/no/a", "/no/b")}])
+@pytest.mark.parametrize("kind", [RequestsTransport, AiohttpTransport])
+def test_files_that_are_not_there(kind: Any, options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="there is no file"):
+        kind(**options)
+
+
+def test_a_bundle_that_is_none(tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text("no certificate")
+
+    async def body() -> None:
+        async with AsyncOrq(api_key=KEY, server_url="https://x.test", verify=str(bundle)) as client:
+            await client.router.chat.completions.create(**ASKED)
+
+    with pytest.raises(ConfigurationError, match="no certificate"):
+        asyncio.run(body())
+
+
+def test_a_context_of_ones_own() -> None:
+    authority = trustme.CA()
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    assert AiohttpTransport(verify=context)._context() is context
+
+
+def request(url: str, timeout: Timeout | None = None) -> HttpRequest:
+    return HttpRequest(
+        "POST",
+        f"{url}/v1/chat/completions",
+        {},
+        b'{"messages": []}',
+        Limits.start(timeout or Timeout()),
+    )
+
+
+def test_an_answer_larger_than_allowed(orq_router: LocalRouter) -> None:
+    orq_router.always(reply(b"x" * 100_000))
+    blocking = RequestsTransport(max_response_bytes=1000)
+
+    async def body(transport: Any) -> None:
+        response = await transport.send(request(orq_router.url))
+        try:
+            with pytest.raises(ResponseDecodeError, match="1000 bytes"):
+                await response.read()
+        finally:
+            response.close()
+            response.close()
+            await transport.close()
+
+    drive(body(blocking))
+    asyncio.run(body(AiohttpTransport(max_response_bytes=1000)))
+
+
+def test_a_pool_that_is_full_waits_for_as_long_as_it_may(orq_router: LocalRouter) -> None:
+    orq_router.always(stream(chunk("a"), Stall()))
+
+    async def body() -> None:
+        transport = AiohttpTransport(max_connections=1)
+        first = await transport.send(request(orq_router.url))
+        with pytest.raises(APITimeoutError) as caught:
+            await transport.send(request(orq_router.url, Timeout(connect=0.1)))
+        assert caught.value.kind == "connect"
+        first.close()
+        await transport.close()
+
+    asyncio.run(body())
+
+
+def test_sessions_of_another_loop_are_closed_there(orq_router: LocalRouter) -> None:
+    transport = AiohttpTransport()
+    ready, leave = threading.Event(), threading.Event()
+
+    async def elsewhere() -> None:
+        response = await transport.send(request(orq_router.url))
+        await response.read()
+        response.close()
+        ready.set()
+        await asyncio.to_thread(leave.wait, 5)
+
+    thread = threading.Thread(target=asyncio.run, args=(elsewhere(),))
+    thread.start()
+    ready.wait(5)
+    (opened,) = transport._open.values()
+    asyncio.run(transport.close())
+    leave.set()
+    thread.join(5)
+    assert opened.session.closed
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+@pytest.mark.parametrize("kind", [RequestsTransport, AiohttpTransport])
+def test_a_child_leaves_its_parents_pool_alone(
+    kind: Any, orq_router: LocalRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = kind()
+
+    async def exchange() -> None:
+        response = await transport.send(request(orq_router.url))
+        assert response.status == 200
+        await response.read()
+        response.close()
+
+    async def body() -> None:
+        await exchange()
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        await transport.close()
+        await exchange()
+        assert len(transport._inherited) == 1
+        monkeypatch.undo()
+        transport._pid = os.getpid()
+        await transport.close()
+        for each in transport._inherited:
+            for opened in getattr(each, "values", list)():
+                await opened.guard.aclose()
+
+    asyncio.run(body()) if kind is AiohttpTransport else drive(body())
