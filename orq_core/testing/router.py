@@ -15,7 +15,7 @@ from aiohttp import web
 from orq_core.testing.echo_model import echo
 from orq_core.testing.received import Received
 from orq_core.testing.replies import Reply
-from orq_core.testing.steps import PATIENCE, Cut, Pause, Raise, Reset, Send, Stall, Wait
+from orq_core.testing.steps import PATIENCE, Cut, Pause, Send, Stall, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -201,10 +201,9 @@ class LocalRouter:
             await self._sleep(step.seconds)
         elif isinstance(step, Wait):
             await self._wait(step.event)
-        elif isinstance(step, Stall) and self._stop is not None:
-            await self._stop.wait()
-            raise _Broken(reset=True)
-        elif isinstance(step, (Cut, Reset, Raise)):
+        else:
+            if isinstance(step, Stall) and self._stop is not None:
+                await self._stop.wait()
             raise _Broken(reset=not isinstance(step, Cut))
 
     async def _wait(self, event: threading.Event) -> None:

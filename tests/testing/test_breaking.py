@@ -204,5 +204,20 @@ def test_an_impossible_port_is_told_at_once() -> None:
     assert time.monotonic() - began < 3
 
 
+def test_a_router_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    router = LocalRouter()
+    with monkeypatch.context() as patch:
+        patch.setattr("orq_core.testing.router._START", 0)
+        patch.setattr(router._thread, "start", lambda: None)
+        with pytest.raises(RuntimeError, match="did not start"):
+            router.start()
+
+
+def test_an_answer_can_depend_on_what_was_asked(orq_router: LocalRouter) -> None:
+    orq_router.always(lambda received: reply({"asked": received.json["model"]}))
+    with connected(orq_router) as connection:
+        assert b'{"asked": "fake"}' in read_until(connection, b"}")
+
+
 def test_send_hides_its_bytes() -> None:
     assert "prompt" not in repr(Send(b"prompt"))
