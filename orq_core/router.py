@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from orq_core.call import CallOptions, Retries
-    from orq_core.client import Core
+    from orq_core._core import Core
     from orq_core.config import Config
     from orq_core.models import ChatCompletionRequest
     from orq_core.parameters import BodyFields, RequestFields

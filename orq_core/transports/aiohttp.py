@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import ssl
 import sys
@@ -12,15 +11,9 @@ from weakref import WeakKeyDictionary
 
 import aiohttp
 
-from orq_core.errors import (
-    APIConnectionError,
-    ConfigurationError,
-    ConnectError,
-    OrqError,
-    ResponseDecodeError,
-)
-from orq_core.transports._environment import Proxies, ca_bundle, checked_files, place_of, reason_of
-from orq_core.transports._watch import Watch
+from orq_core.errors import ConfigurationError, OrqError
+from orq_core.transports._aiohttp_response import FAILURES, AiohttpResponse, failure
+from orq_core.transports._environment import Proxies, ca_bundle, checked_files
 
 if sys.version_info >= (3, 11):
     from asyncio import Timeout, timeout_at
@@ -35,18 +28,11 @@ else:
 
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator
 
     from orq_core.transports import HttpRequest
 
 _NO_LIMIT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
-_FAILURES = (aiohttp.ClientError, OSError, asyncio.TimeoutError, ValueError, RuntimeError)
-_NOT_SENT = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ClientProxyConnectionError,
-    aiohttp.ClientHttpProxyError,
-    aiohttp.InvalidURL,
-)
 
 
 class AiohttpTransport:
@@ -115,8 +101,8 @@ class AiohttpTransport:
                 )
         except OrqError:
             raise
-        except _FAILURES as error:
-            raise _failure(error, http) from error
+        except FAILURES as error:
+            raise failure(error, http) from error
         return AiohttpResponse(answer, http, loop, self._max_bytes)
 
     async def _session(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
@@ -214,80 +200,3 @@ class _Connector(aiohttp.TCPConnector):
                 break
             connection.close()
         return connection
-
-
-class AiohttpResponse:
-    """An answer whose head has arrived."""
-
-    def __init__(
-        self,
-        answer: aiohttp.ClientResponse,
-        http: HttpRequest,
-        loop: asyncio.AbstractEventLoop,
-        max_bytes: int,
-    ) -> None:
-        """Read from aiohttp's response, by the request's limits."""
-        self.status: int = answer.status
-        self.headers: Mapping[str, str] = answer.headers
-        self._answer = answer
-        self._http = http
-        self._max_bytes = max_bytes
-        self._closed = False
-        self._watch = Watch(http.limits, loop, self._expire)
-
-    async def read(self) -> bytes:
-        """Return the rest of the body; raises ResponseDecodeError past the size limit."""
-        pieces: list[bytes] = []
-        size = 0
-        while data := await self.receive():
-            pieces.append(data)
-            size += len(data)
-            if size > self._max_bytes:
-                raise ResponseDecodeError(
-                    f"the answer is larger than {self._max_bytes} bytes",
-                    status_code=self.status,
-                )
-        return b"".join(pieces)
-
-    async def receive(self) -> bytes:
-        """Return what has arrived, ``b""`` at the end."""
-        self._watch.look()
-        try:
-            data = await self._answer.content.readany()
-        except _FAILURES as error:
-            raise self._ended(error) from error
-        if (self._closed or self._watch.expired) and not data:
-            raise self._ended(None)
-        return data
-
-    def _ended(self, error: Exception | None) -> OrqError:
-        if self._watch.expired:
-            return self._http.limits.error()
-        if error is None or self._closed:
-            return APIConnectionError("the response was closed while it was being read")
-        return _failure(error, self._http)
-
-    def _expire(self) -> None:
-        self._answer.close()
-
-    def close(self) -> None:
-        """Give the connection back if the body is over, else drop it."""
-        if self._closed:
-            return
-        self._closed = True
-        self._watch.cancel()
-        # After the end of its loop there is nothing left to tell the socket by.
-        with contextlib.suppress(RuntimeError):
-            if self._answer.content.at_eof():
-                self._answer.release()
-            else:
-                self._answer.close()
-
-
-def _failure(error: Exception, http: HttpRequest) -> OrqError:
-    if isinstance(error, (asyncio.TimeoutError, TimeoutError)):
-        return http.limits.error()
-    place, reason = place_of(http.url), reason_of(error)
-    if isinstance(error, _NOT_SENT) or http.limits.phase == "connect":
-        return ConnectError(f"could not connect to {place}: {reason}")
-    return APIConnectionError(f"the connection to {place} failed: {reason}")

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import threading
 from typing import TYPE_CHECKING, Any, cast
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
-from urllib3.exceptions import HTTPError, NewConnectionError
 
-from orq_core.errors import APIConnectionError, ConnectError, OrqError, ResponseDecodeError
+from orq_core.errors import OrqError
 from orq_core.transports._connections import LimitedPool, LimitedTlsPool, using
-from orq_core.transports._environment import (
-    Proxies,
-    ca_bundle,
-    causes_of,
-    checked_files,
-    place_of,
-    reason_of,
-)
+from orq_core.transports._environment import Proxies, ca_bundle, checked_files
+from orq_core.transports._requests_response import FAILURES, RequestsResponse, failure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from urllib3.response import HTTPResponse
-
-    from orq_core.limits import Limits
     from orq_core.transports import HttpRequest
-    from orq_core.transports._connections import LimitedReader
 
-_PIECE = 65536
 _KEPT = 64
 _POOLS = {"http": LimitedPool, "https": LimitedTlsPool}
 
@@ -84,8 +68,8 @@ class RequestsTransport:
                 answer = self._send(http)
         except OrqError:
             raise
-        except (requests.RequestException, HTTPError, OSError) as error:
-            raise _failure(error, http) from error
+        except FAILURES as error:
+            raise failure(error, http) from error
         return RequestsResponse(answer.raw, http, self._max_bytes)
 
     def _send(self, http: HttpRequest) -> requests.Response:
@@ -166,110 +150,3 @@ class _Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager
-
-
-class RequestsResponse:
-    """An answer whose head has arrived."""
-
-    def __init__(self, raw: HTTPResponse, http: HttpRequest, max_bytes: int) -> None:
-        """Read from urllib3's response, by the request's limits."""
-        self.status: int = raw.status
-        self.headers: Mapping[str, str] = CaseInsensitiveDict(raw.headers)
-        self._raw = raw
-        self._http = http
-        self._limits: Limits = http.limits
-        self._max_bytes = max_bytes
-        self._reader: LimitedReader | None = _reader_of(raw)
-        self._lock = threading.Lock()
-        self._reading = False
-        self._closed = False
-
-    async def read(self) -> bytes:
-        """Return the rest of the body; raises ResponseDecodeError past the size limit."""
-        pieces: list[bytes] = []
-        size = 0
-        while data := await self.receive():
-            pieces.append(data)
-            size += len(data)
-            if size > self._max_bytes:
-                raise ResponseDecodeError(
-                    f"the answer is larger than {self._max_bytes} bytes",
-                    status_code=self.status,
-                )
-        return b"".join(pieces)
-
-    async def receive(self) -> bytes:
-        """Return what has arrived, ``b""`` at the end."""
-        self._reading = True
-        try:
-            if self._reader is None:
-                _set_timeout(self._raw, self._limits.remaining())
-            data: bytes = self._raw.read1(_PIECE, decode_content=True)
-        except OrqError:
-            raise
-        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            if self._closed:
-                raise _closed_here() from error
-            raise _failure(error, self._http) from error
-        finally:
-            self._reading = False
-        if self._closed:
-            raise _closed_here()
-        return data
-
-    def close(self) -> None:
-        """Give the connection back if the body is over, else drop it."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-        if self._reading:
-            # Wakes the thread that reads; it will find the response closed.
-            with contextlib.suppress(OSError, ValueError, RuntimeError):
-                self._raw.shutdown()
-            return
-        with contextlib.suppress(HTTPError, OSError, ValueError):
-            if not self._ends_here():
-                self._raw.close()
-            self._raw.release_conn()
-
-    def _ends_here(self) -> bool:
-        """Tell whether the body's end has arrived already, without waiting for it."""
-        if self._reader is None or self._raw.closed:
-            return self._raw.closed
-        self._reader.waits = False
-        try:
-            return not self._raw.read1(_PIECE, decode_content=True)
-        except (HTTPError, OSError, ValueError):
-            return False
-
-
-def _reader_of(raw: HTTPResponse) -> LimitedReader | None:
-    original = getattr(raw, "_original_response", None)
-    return getattr(original, "reader", None)
-
-
-def _set_timeout(raw: HTTPResponse, seconds: float | None) -> None:
-    """Bound the next read of a connection that is not of our making."""
-    sock = getattr(getattr(raw, "connection", None), "sock", None)
-    if sock is not None:
-        sock.settimeout(seconds)
-
-
-def _closed_here() -> APIConnectionError:
-    return APIConnectionError("the response was closed while it was being read")
-
-
-def _failure(error: Exception, http: HttpRequest) -> OrqError:
-    nearest = http.limits.next_at
-    timed_out = isinstance(error, (TimeoutError, requests.Timeout)) or "imeout" in reason_of(error)
-    if isinstance(error, requests.ConnectTimeout) and http.limits.phase != "connect":
-        http.limits.enter("connect")
-        return http.limits.error()
-    if timed_out or (nearest is not None and http.limits.clock() >= nearest):
-        return http.limits.error()
-    place, reason = place_of(http.url), reason_of(error)
-    unmade = any(isinstance(cause, NewConnectionError) for cause in causes_of(error))
-    if http.limits.phase == "connect" or unmade:
-        return ConnectError(f"could not connect to {place}: {reason}")
-    return APIConnectionError(f"the connection to {place} failed: {reason}")

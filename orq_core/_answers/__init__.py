@@ -1,0 +1,7 @@
+"""From bytes to items: which kind of answer arrived, and the rules of each kind (sans-I/O)."""
+
+from orq_core._answers.answer import AnswerReader, is_json
+from orq_core._answers.completion import read_completion
+from orq_core._answers.stream import StreamReader
+
+__all__ = ["AnswerReader", "StreamReader", "is_json", "read_completion"]

@@ -1,0 +1,131 @@
+"""One answer, whichever kind arrives, as the kind that was asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orq_core._accumulate import Accumulator, chunks_of
+from orq_core._answers.completion import read_completion
+from orq_core._answers.stream import StreamReader
+from orq_core.errors import OrqError, ResponseDecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cattrs import Converter
+
+    from orq_core.call import Item
+    from orq_core.models import ChatCompletion, ChatCompletionChunk
+
+_BLANK = b" \t\r\n"
+_BOM = b"\xef\xbb\xbf"
+
+
+def is_json(head: bytes) -> bool | None:
+    """Tell by an answer's first bytes whether it is JSON; None: not enough bytes to say.
+
+    The content type is not asked: gateways send either kind under either name. No line of an
+    event stream that means anything begins with a brace, a bracket or a ``<``.
+    """
+    start = head.removeprefix(_BOM).lstrip(_BLANK)
+    if not start or _BOM.startswith(start):
+        return None
+    return start[:1] in b'{[<"'
+
+
+class AnswerReader:
+    """Reads one answer, whichever kind arrives, as the kind the caller asked for.
+
+    The same feed/end/done/error protocol as `StreamReader`; items are chunks when ``stream``,
+    else one completion.
+    """
+
+    def __init__(
+        self,
+        converter: Converter,
+        *,
+        stream: bool,
+        status: int,
+        max_bytes: int,
+    ) -> None:
+        """Read from the beginning of a body; ``max_bytes`` bounds an event and a JSON answer."""
+        self._converter = converter
+        self._stream = stream
+        self._status = status
+        self._max_bytes = max_bytes
+        self._events = StreamReader(converter, max_event_bytes=max_bytes)
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._json: bool | None = None
+        self._collected: list[ChatCompletionChunk] = []
+        self.done = False
+        self.error: OrqError | None = None
+
+    @property
+    def is_events(self) -> bool:
+        """Whether this turned out to be an event stream."""
+        return self._json is False
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that matters has arrived although the body goes on."""
+        return self.is_events and self._events.complete
+
+    @property
+    def delivered(self) -> int:
+        """How many events were read."""
+        return self._events.delivered
+
+    def feed(self, data: bytes) -> Sequence[Item]:
+        """Take bytes as they arrived and return the items that are complete."""
+        if self._json is False:
+            return self._passed(self._events.feed(data))
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._json is None:
+            head = b"".join(self._pieces)
+            self._json = is_json(head)
+            if self._json is False:
+                self._pieces.clear()
+                return self._passed(self._events.feed(head))
+            # White space sent to keep the connection open is not looked at again and again.
+            self._pieces = [head if self._json else head.lstrip(_BLANK)]
+        if self._size > self._max_bytes:
+            raise ResponseDecodeError(
+                f"the answer is larger than {self._max_bytes} bytes",
+                status_code=self._status,
+            )
+        return ()
+
+    def end(self) -> Sequence[Item]:
+        """Take the end of the body."""
+        if self._json is False or (self._json is None and self._stream):
+            return self._passed(self._events.end())
+        self.done = True
+        completion = read_completion(self._converter, b"".join(self._pieces), self._status)
+        return chunks_of(completion) if self._stream else (completion,)
+
+    def _passed(self, chunks: list[ChatCompletionChunk]) -> Sequence[Item]:
+        self.done, self.error = self._events.done, self._events.error
+        if self._stream:
+            return chunks
+        self._collected += chunks
+        if not self.done:
+            return ()
+        completion = self.partial
+        if completion is None and self.error is None:
+            self.error = ResponseDecodeError(
+                f"the answer (status {self._status}) is a stream without a single event",
+                status_code=self._status,
+            )
+        return () if completion is None or self.error is not None else (completion,)
+
+    @property
+    def partial(self) -> ChatCompletion | None:
+        """What was collected for a caller who did not ask for a stream."""
+        if not self._collected:
+            return None
+        accumulator = Accumulator()
+        for chunk in self._collected:
+            accumulator.add(chunk)
+        return accumulator.completion()

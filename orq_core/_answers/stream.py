@@ -1,0 +1,140 @@
+"""The rules of an event stream: what is an item, and what ends it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from orq_core._json import loads, loads_object
+from orq_core._sse import Decoder, EventTooLarge
+from orq_core.errors import APIStreamError, OrqError, ResponseDecodeError, StreamTruncatedError
+from orq_core.errors._body import describe
+from orq_core.models import ChatCompletionChunk
+
+if TYPE_CHECKING:
+    from cattrs import Converter
+
+    from orq_core._sse import Event
+
+_DONE = b"[DONE]"
+_IGNORED_EVENTS = frozenset({"ping", "keepalive", "heartbeat"})
+
+
+class StreamReader:
+    """Turns the bytes of an event stream into chunks; keeps what ends it.
+
+    After each `feed`, ``done`` says that the stream is over (``[DONE]`` or an error), ``error``
+    why it is not a good end. Chunks that arrived before an error are returned first.
+    """
+
+    def __init__(self, converter: Converter, *, max_event_bytes: int) -> None:
+        """Read from the beginning of a stream."""
+        self._structure = converter.get_structure_hook(ChatCompletionChunk)
+        self._decoder = Decoder(max_event_bytes=max_event_bytes)
+        self._open: set[int | None] = set()
+        self._finished: set[int | None] = set()
+        self.delivered = 0
+        self.done = False
+        self.error: OrqError | None = None
+
+    def feed(self, data: bytes) -> list[ChatCompletionChunk]:
+        """Take bytes as they arrived and return the chunks that are complete."""
+        try:
+            events = self._decoder.feed(data)
+        except EventTooLarge as error:
+            chunks = self._read(error.events)
+            if not self.done:
+                self._fail(ResponseDecodeError(f"an event of the stream is too large: {error}"))
+            return chunks
+        return self._read(events)
+
+    def end(self) -> list[ChatCompletionChunk]:
+        """Take the end of the body; an unfinished answer leaves a StreamTruncatedError."""
+        chunks = self._read(self._decoder.flush())
+        if not self.done and not self.complete:
+            self._fail(
+                StreamTruncatedError(
+                    "the stream ended without finish_reason and without [DONE]",
+                    delivered=self.delivered,
+                ),
+            )
+        self.done = True
+        return chunks
+
+    @property
+    def complete(self) -> bool:
+        """Whether every choice seen so far has said why it ended."""
+        return bool(self._finished) and not self._open
+
+    def _fail(self, error: OrqError) -> None:
+        self.done, self.error = True, error
+
+    def _read(self, events: list[Event]) -> list[ChatCompletionChunk]:
+        chunks: list[ChatCompletionChunk] = []
+        for event in events:
+            chunk = self._one(event)
+            if chunk is not None:
+                chunks.append(chunk)
+                self.delivered += 1
+                self._watch(chunk)
+            if self.done:
+                break
+        return chunks
+
+    def _one(self, event: Event) -> ChatCompletionChunk | None:
+        data = event.data
+        if data is None or event.event == "error":
+            self._refuse(event.fields.get("error", b"") if data is None else data)
+            return None
+        if data.strip() == _DONE:
+            self.done = True
+            return None
+        if not data or event.event in _IGNORED_EVENTS:
+            return None
+        try:
+            body = loads_object(data)
+        except ValueError as error:
+            self._undecodable(error)
+            return None
+        if body.get("error"):
+            self._refuse(body)
+            if not body.get("choices"):
+                return None
+        chunk: ChatCompletionChunk = self._structure(body, ChatCompletionChunk)
+        return chunk
+
+    def _undecodable(self, cause: ValueError) -> None:
+        error = ResponseDecodeError(
+            f"event {self.delivered + 1} of the stream is not a JSON object",
+            delivered=self.delivered,
+        )
+        error.__cause__ = cause
+        self._fail(error)
+
+    def _refuse(self, data: Any) -> None:
+        body = data
+        if isinstance(data, (bytes, str)):
+            try:
+                body = loads(data)
+            except ValueError:
+                body = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
+        told = describe(body)
+        self._fail(
+            APIStreamError(
+                f"the stream carried an error: {told.message}",
+                code=told.code,
+                type=told.type,
+                param=told.param,
+                status_code=told.status,
+                body=body,
+                delivered=self.delivered,
+                request_id=told.request_id,
+            ),
+        )
+
+    def _watch(self, chunk: ChatCompletionChunk) -> None:
+        for choice in chunk.choices:
+            if choice.finish_reason:
+                self._finished.add(choice.index)
+                self._open.discard(choice.index)
+            elif choice.index not in self._finished:
+                self._open.add(choice.index)

@@ -1,0 +1,84 @@
+"""What a client and those derived from it share."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+
+from orq_core._http import Wire
+from orq_core.errors import ConfigurationError
+from orq_core.models import make_converter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pluggy
+
+    from orq_core._runtime import Asyncio, Blocking
+    from orq_core.client import AsyncOrq, Orq
+    from orq_core.transports import Transport
+
+
+@define(eq=False)
+class Core:
+    """What a client and those derived from it share: pool, plugins, runtime."""
+
+    is_async: bool
+    manager: pluggy.PluginManager
+    runtime: Blocking | Asyncio
+    transport: Transport | None
+    transport_options: Mapping[str, Any] = field(repr=False)
+    closed: bool = False
+    _wire: Wire | None = None
+    _lock: threading.Lock = field(factory=threading.Lock)
+
+    @property
+    def wire(self) -> Wire:
+        """The way out, made at the first call: constructing a client loads no HTTP library."""
+        if self.closed:
+            raise ConfigurationError("this client is closed; make a new one")
+        if self._wire is None:
+            with self._lock:
+                if self._wire is None:
+                    self._wire = self._make_wire()
+        return self._wire
+
+    def _make_wire(self) -> Wire:
+        converter = make_converter()
+        self.manager.hook.orq_configure_converter(converter=converter)
+        if self.transport is None:
+            self.transport = _default_transport(self.is_async, self.transport_options)
+        return Wire(self.transport, converter, self.manager.hook)
+
+    async def close(self, client: Orq | AsyncOrq) -> None:
+        """Interrupt pauses, tell the plugins, release the pool; once."""
+        if self.closed:
+            return
+        self.closed = True
+        self.runtime.interrupt()
+        failure: BaseException | None = None
+        # Pluggy keeps implementations in the reverse of their calling order.
+        for implementation in self.manager.hook.orq_client_closed.get_hookimpls():
+            try:
+                told = implementation.function(*[client for _ in implementation.argnames])
+                if inspect.isawaitable(told):
+                    await told
+            except Exception as error:  # noqa: BLE001 - the pool must be released all the same
+                failure = failure or error
+        if self.transport is not None:
+            await self.transport.close()
+        if failure is not None:
+            raise failure
+
+
+def _default_transport(is_async: bool, options: Mapping[str, Any]) -> Transport:
+    if is_async:
+        from orq_core.transports.aiohttp import AiohttpTransport  # noqa: PLC0415 - only when used
+
+        return AiohttpTransport(**options)
+    from orq_core.transports.requests import RequestsTransport  # noqa: PLC0415 - only when used
+
+    return RequestsTransport(**options)

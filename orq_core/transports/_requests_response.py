@@ -1,0 +1,124 @@
+"""An answer of urllib3's, and what its and requests' exceptions mean."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING
+
+import requests
+from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import HTTPError, NewConnectionError
+
+from orq_core.errors import APIConnectionError, ConnectError, OrqError
+from orq_core.transports._body import read_all
+from orq_core.transports._environment import causes_of, place_of, reason_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from urllib3.response import HTTPResponse
+
+    from orq_core.limits import Limits
+    from orq_core.transports import HttpRequest
+    from orq_core.transports._connections import LimitedReader
+
+FAILURES = (requests.RequestException, HTTPError, OSError)
+_PIECE = 65536
+
+
+class RequestsResponse:
+    """An answer whose head has arrived."""
+
+    def __init__(self, raw: HTTPResponse, http: HttpRequest, max_bytes: int) -> None:
+        """Read from urllib3's response, by the request's limits."""
+        self.status: int = raw.status
+        self.headers: Mapping[str, str] = CaseInsensitiveDict(raw.headers)
+        self._raw = raw
+        self._http = http
+        self._limits: Limits = http.limits
+        self._max_bytes = max_bytes
+        self._reader: LimitedReader | None = _reader_of(raw)
+        self._lock = threading.Lock()
+        self._reading = False
+        self._closed = False
+
+    async def read(self) -> bytes:
+        """Return the rest of the body; raises ResponseDecodeError past the size limit."""
+        return await read_all(self, self._max_bytes)
+
+    async def receive(self) -> bytes:
+        """Return what has arrived, ``b""`` at the end."""
+        self._reading = True
+        try:
+            if self._reader is None:
+                _set_timeout(self._raw, self._limits.remaining())
+            data: bytes = self._raw.read1(_PIECE, decode_content=True)
+        except OrqError:
+            raise
+        except (*FAILURES, ValueError) as error:
+            if self._closed:
+                raise _closed_here() from error
+            raise failure(error, self._http) from error
+        finally:
+            self._reading = False
+        if self._closed:
+            raise _closed_here()
+        return data
+
+    def close(self) -> None:
+        """Give the connection back if the body is over, else drop it."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        if self._reading:
+            # Wakes the thread that reads; it will find the response closed.
+            with contextlib.suppress(OSError, ValueError, RuntimeError):
+                self._raw.shutdown()
+            return
+        with contextlib.suppress(HTTPError, OSError, ValueError):
+            if not self._ends_here():
+                self._raw.close()
+            self._raw.release_conn()
+
+    def _ends_here(self) -> bool:
+        """Tell whether the body's end has arrived already, without waiting for it."""
+        if self._reader is None or self._raw.closed:
+            return self._raw.closed
+        self._reader.waits = False
+        try:
+            return not self._raw.read1(_PIECE, decode_content=True)
+        except (HTTPError, OSError, ValueError):
+            return False
+
+
+def _reader_of(raw: HTTPResponse) -> LimitedReader | None:
+    original = getattr(raw, "_original_response", None)
+    return getattr(original, "reader", None)
+
+
+def _set_timeout(raw: HTTPResponse, seconds: float | None) -> None:
+    """Bound the next read of a connection that is not of our making."""
+    sock = getattr(getattr(raw, "connection", None), "sock", None)
+    if sock is not None:
+        sock.settimeout(seconds)
+
+
+def _closed_here() -> APIConnectionError:
+    return APIConnectionError("the response was closed while it was being read")
+
+
+def failure(error: Exception, http: HttpRequest) -> OrqError:
+    nearest = http.limits.next_at
+    timed_out = isinstance(error, (TimeoutError, requests.Timeout)) or "imeout" in reason_of(error)
+    if isinstance(error, requests.ConnectTimeout) and http.limits.phase != "connect":
+        http.limits.enter("connect")
+        return http.limits.error()
+    if timed_out or (nearest is not None and http.limits.clock() >= nearest):
+        return http.limits.error()
+    place, reason = place_of(http.url), reason_of(error)
+    unmade = any(isinstance(cause, NewConnectionError) for cause in causes_of(error))
+    if http.limits.phase == "connect" or unmade:
+        return ConnectError(f"could not connect to {place}: {reason}")
+    return APIConnectionError(f"the connection to {place} failed: {reason}")
