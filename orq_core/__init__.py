@@ -18,11 +18,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from orq_core._runtime import Runtime
     from orq_core.call import (
         Attempt,
         Call,
         CallInfo,
         CallOptions,
+        Detached,
         Item,
         Items,
         Layer,
@@ -67,7 +69,18 @@ if TYPE_CHECKING:
     from orq_core.streams import AsyncStream, Stream
 
 _HOME = {
-    "call": ("Attempt", "Call", "CallInfo", "CallOptions", "Item", "Items", "Layer", "Proceed"),
+    "_runtime": ("Runtime",),
+    "call": (
+        "Attempt",
+        "Call",
+        "CallInfo",
+        "CallOptions",
+        "Detached",
+        "Item",
+        "Items",
+        "Layer",
+        "Proceed",
+    ),
     "client": ("AsyncOrq", "Orq"),
     "errors": (
         "APIConnectionError",
@@ -129,6 +142,7 @@ __all__ = [
     "ConfigurationError",
     "ConflictError",
     "ConnectError",
+    "Detached",
     "Ending",
     "InternalServerError",
     "Item",
@@ -145,6 +159,7 @@ __all__ = [
     "ResponseDecodeError",
     "RetryConfig",
     "RetryPolicy",
+    "Runtime",
     "Stream",
     "StreamError",
     "StreamInterruptedError",

@@ -12,7 +12,7 @@ from orq_core.errors import PluginError
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Sequence
 
-    from orq_core.call import Call, Item, Items, Layer, Proceed
+    from orq_core.call import Call, Detached, Item, Items, Layer
     from orq_core.models import ChatCompletionRequest
 
     Source = Callable[[Call, ChatCompletionRequest], Items]
@@ -43,7 +43,7 @@ class Exchange:
             items = self._source(self._call, request)
         else:
             layer = self._layers[depth]
-            items = layer(self._call, request, _opener(weakref.ref(self), depth + 1))
+            items = layer(self._call, request, _Opener(weakref.ref(self), depth + 1))
             if not hasattr(items, "__anext__") or not hasattr(items, "aclose"):
                 _discard(items)
                 raise PluginError(
@@ -55,6 +55,10 @@ class Exchange:
         self._opened = [each for each in self._opened if not _finished(each)]
         self._opened.append(items)
         return items
+
+    def _detach(self, depth: int, request: ChatCompletionRequest) -> Detached:
+        exchange = Exchange(self._call, self._layers[depth:], self._source)
+        return _Detached(exchange, exchange._open(0, request))
 
     async def close(self) -> None:
         """Close whatever is still open, outermost first; the first failure is raised at the end."""
@@ -129,14 +133,37 @@ class _Resumed:
             failure = None
 
 
-def _opener(exchange: weakref.ref[Exchange], depth: int) -> Proceed:
-    def proceed(request: ChatCompletionRequest) -> Items:
-        alive = exchange()
+class _Opener:
+    """What a layer is handed as ``proceed``; it keeps nothing alive."""
+
+    __slots__ = ("_depth", "_exchange")
+
+    def __init__(self, exchange: weakref.ref[Exchange], depth: int) -> None:
+        self._exchange = exchange
+        self._depth = depth
+
+    def __call__(self, request: ChatCompletionRequest, /) -> Items:
+        return self._alive()._open(self._depth, request)  # noqa: SLF001 - its own opener
+
+    def detached(self, request: ChatCompletionRequest, /) -> Detached:
+        return self._alive()._detach(self._depth, request)  # noqa: SLF001
+
+    def _alive(self) -> Exchange:
+        alive = self._exchange()
         if alive is None:
             raise RuntimeError("proceed was called after the call had ended")
-        return alive._open(depth, request)  # noqa: SLF001 - its own opener
+        return alive
 
-    return proceed
+
+class _Detached:
+    """See `orq_core.call.Detached`: an exchange of the layers within."""
+
+    def __init__(self, exchange: Exchange, items: Items) -> None:
+        self._exchange = exchange
+        self.items = items
+
+    async def close(self) -> None:
+        await self._exchange.close()
 
 
 def _finished(items: Items) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, Union
 
 from attrs import define, field
 
@@ -25,8 +27,31 @@ Item = Union["ChatCompletion", "ChatCompletionChunk"]
 Items = AsyncGenerator[Item, None]
 """What a layer is: an async generator of items."""
 
-Proceed = Callable[["ChatCompletionRequest"], AsyncIterator[Item]]
-"""Opens the next layer inwards; may be called again, as a retry does."""
+
+class Proceed(Protocol):
+    """Opens the next layer inwards; may be called again, as a retry does."""
+
+    def __call__(self, request: ChatCompletionRequest, /) -> AsyncGenerator[Item, None]:
+        """Return the items of the layers within; closed with the call at the latest."""
+        ...
+
+    def detached(self, request: ChatCompletionRequest, /) -> Detached:
+        """Open the layers within with a life of their own, for items that several calls share."""
+        ...
+
+
+class Detached(Protocol):
+    """Items that don't end with the call that opened them: whoever detached them closes them."""
+
+    @property
+    def items(self) -> AsyncGenerator[Item, None]:
+        """The items; may be pulled by any thread or task, by one at a time."""
+        ...
+
+    async def close(self) -> None:
+        """Release everything; idempotent."""
+        ...
+
 
 Layer = Callable[["Call", "ChatCompletionRequest", Proceed], Items]
 """A plugin's wrapper around one call."""
@@ -104,6 +129,16 @@ class Call:
     runtime: Runtime = field(repr=False)
     limits: Limits = field(repr=False)
     info: CallInfo = field(factory=CallInfo)
+    _key: str | None = field(default=None, alias="_key", repr=False)
+
+    def tenant(self, secret: bytes) -> str:
+        """Return a digest of the call's credentials, keyed by ``secret``.
+
+        It tells callers apart and reveals nothing of their keys.
+        """
+        given = {name.lower(): value for name, value in self.options.http_headers.items()}
+        credentials = given.get("authorization") or self._key or ""
+        return hmac.new(secret, credentials.encode(), hashlib.sha256).hexdigest()
 
     @property
     def id(self) -> str:

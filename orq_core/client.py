@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from orq_core._runtime import Runtime
     from orq_core.limits import Timeout
     from orq_core.transports import Transport
 
@@ -91,6 +92,11 @@ class BaseClient:
     def plugins(self) -> list[tuple[str, object]]:
         """The plugins by name, outermost first."""
         return list(reversed(self._core.manager.list_name_plugin()))
+
+    @property
+    def runtime(self) -> Runtime:
+        """How this client waits and runs what blocks; for plugins."""
+        return self._core.runtime
 
     def with_options(
         self,

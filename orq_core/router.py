@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from orq_core.call import CallOptions, Retries
     from orq_core._core import Core
+    from orq_core.call import CallOptions, Retries
     from orq_core.config import Config
     from orq_core.models import ChatCompletionRequest
     from orq_core.parameters import BodyFields, RequestFields
@@ -77,6 +77,7 @@ class Completions:
         layers = core.manager.hook.orq_wrap_create(call=call)
         self._check_retries(merged.retries)
         sender = Sender(wire, await resolve_key(self._config.api_key, url))
+        call._key = sender.key  # noqa: SLF001 - layers get a digest of it
         feed = Feed(call, Exchange(call, layers, sender.items), sender.abort)
         if not call.stream:
             return await feed.whole()

@@ -1,1 +1,36 @@
-"""Plugins for orq_core, each found by its entry point or given to a client."""
+"""Plugins for orq_core: `Logging`, `Caching`, `Redaction`, `Retries`.
+
+Names are loaded when they are first used, so that a program pays for the plugins it has.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orq_plugins.retries import Retries
+
+_HOME = {
+    "retries": ("Retries",),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "Retries",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name's module at its first use (PEP 562)."""
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted({*globals(), *__all__})

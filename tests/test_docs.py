@@ -23,8 +23,10 @@ def test_snippet_runs(snippet, orq_router, monkeypatch, capsys):
 
 def test_every_snippet_is_shown():
     shown = set()
-    for page in DOCS.glob("*.md"):
-        shown |= set(re.findall(r"literalinclude} code/(\w+\.py)", page.read_text("utf-8")))
+    for page in DOCS.rglob("*.md"):
+        shown |= set(
+            re.findall(r"literalinclude} (?:\.\./)?code/(\w+\.py)", page.read_text("utf-8"))
+        )
     assert shown == {snippet.name for snippet in SNIPPETS}
 
 
@@ -44,7 +46,7 @@ def test_every_variable_is_documented():
     read = set()
     for module in (DOCS.parent / "orq_core").rglob("*.py"):
         read |= set(re.findall(r'"(ORQ_[A-Z_]+)"', module.read_text("utf-8")))
-    documented = "".join(page.read_text("utf-8") for page in DOCS.glob("*.md"))
+    documented = "".join(page.read_text("utf-8") for page in DOCS.rglob("*.md"))
     assert read
     assert {name for name in read if f"`{name}`" not in documented} == set()
 
