@@ -9,15 +9,53 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from orq_plugins.caching import (
+        CacheMissError,
+        Caching,
+        MemoryStore,
+        RedisStore,
+        Sealed,
+        SQLiteStore,
+        Store,
+    )
+    from orq_plugins.redaction import (
+        CallableDetector,
+        ContentBlockedError,
+        Detector,
+        Redaction,
+        Vault,
+    )
     from orq_plugins.retries import Retries
 
 _HOME = {
+    "caching": (
+        "CacheMissError",
+        "Caching",
+        "MemoryStore",
+        "RedisStore",
+        "SQLiteStore",
+        "Sealed",
+        "Store",
+    ),
+    "redaction": ("CallableDetector", "ContentBlockedError", "Detector", "Redaction", "Vault"),
     "retries": ("Retries",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "CacheMissError",
+    "Caching",
+    "CallableDetector",
+    "ContentBlockedError",
+    "Detector",
+    "MemoryStore",
+    "Redaction",
+    "RedisStore",
     "Retries",
+    "SQLiteStore",
+    "Sealed",
+    "Store",
+    "Vault",
 ]
 
 

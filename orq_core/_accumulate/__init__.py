@@ -2,5 +2,6 @@
 
 from orq_core._accumulate.accumulator import Accumulator
 from orq_core._accumulate.chunks import chunks_of
+from orq_core._accumulate.folding import mark_stand_ins, stand_ins
 
-__all__ = ["Accumulator", "chunks_of"]
+__all__ = ["Accumulator", "chunks_of", "mark_stand_ins", "stand_ins"]

@@ -9,6 +9,7 @@ from orq_core._json import is_list
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from orq_core.models import ChatCompletionChunk
     from orq_core.models.base import Answer
 
 A = TypeVar("A", bound="Answer")
@@ -88,3 +89,25 @@ def stand_in(model: A, name: str) -> A:
 def is_stand_in(model: Answer, name: str) -> bool:
     """Tell what `stand_in` noted."""
     return name + _STAND_IN in given_of(model)
+
+
+def stand_ins(chunk: ChatCompletionChunk) -> list[tuple[int, int]]:
+    """List what `stand_in` noted in a chunk, so that it can be written beside its JSON.
+
+    ``(-1, -1)`` is the chunk's ``object``, ``(choice, call)`` the index of a tool call.
+    """
+    noted = [(-1, -1)] if is_stand_in(chunk, "object") else []
+    for at, choice in enumerate(chunk.choices):
+        for number, call in enumerate(choice.delta.tool_calls or ()):
+            if is_stand_in(call, "index"):
+                noted.append((at, number))
+    return noted
+
+
+def mark_stand_ins(chunk: ChatCompletionChunk, noted: Iterable[tuple[int, int]]) -> None:
+    """Note again what `stand_ins` listed."""
+    for at, number in noted:
+        if at < 0:
+            stand_in(chunk, "object")
+        else:
+            stand_in((chunk.choices[at].delta.tool_calls or [])[number], "index")

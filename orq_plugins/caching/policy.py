@@ -1,0 +1,144 @@
+"""What is looked up, what is stored, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from attrs import Attribute, define, field, fields
+
+from orq_core import ConfigurationError
+
+if TYPE_CHECKING:
+    from orq_core.models import ChatCompletionRequest
+
+Policy = Literal["deterministic", "all", "explicit"]
+"""Which calls a cache takes part in; see `Caching`."""
+
+Decide = Callable[["ChatCompletionRequest"], bool]
+
+_POLICIES = ("deterministic", "all", "explicit")
+_STORED_REASONS = frozenset({"stop", "tool_calls"})
+
+
+def _seconds(instance: object, attribute: Attribute[Any], value: object) -> None:
+    del instance
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value >= 0:
+        raise ConfigurationError(f"{attribute.name}: expected seconds, not negative")
+
+
+def _seconds_or_none(instance: object, attribute: Attribute[Any], value: object) -> None:
+    if value is not None:
+        _seconds(instance, attribute, value)
+
+
+def _flag(instance: object, attribute: Attribute[Any], value: object) -> None:
+    del instance
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{attribute.name}: expected True or False")
+
+
+def _name(instance: object, attribute: Attribute[Any], value: object) -> None:
+    del instance
+    if value is not None and not isinstance(value, str):
+        raise ConfigurationError(f"{attribute.name}: expected a string")
+
+
+@define(frozen=True, kw_only=True)
+class CacheOptions:
+    """What one call may ask of the cache: ``plugin_options={"caching": {"ttl": 60}}``.
+
+    ``bypass``: neither look up nor store. ``no_store``: look up, store nothing. ``ttl``: seconds
+    for which an answer is fresh, in place of the plugin's. ``only_if_cached``: CacheMissError in
+    place of a request. ``namespace``: answers are shared within it whatever the key of the caller.
+    """
+
+    bypass: bool = field(default=False, validator=_flag)
+    no_store: bool = field(default=False, validator=_flag)
+    only_if_cached: bool = field(default=False, validator=_flag)
+    ttl: float | None = field(default=None, validator=_seconds_or_none)
+    namespace: str | None = field(default=None, validator=_name)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> CacheOptions:
+        """Read what a call gave; raises ConfigurationError for what it can't be."""
+        known = {attribute.name for attribute in fields(cls)}
+        unknown = sorted(set(given) - known)
+        if unknown:
+            raise ConfigurationError(
+                f"plugin_options: caching: {', '.join(unknown)}: unknown; "
+                f"known are {', '.join(sorted(known))}",
+            )
+        return cls(**given)
+
+
+@define(frozen=True, kw_only=True)
+class Freshness:
+    """How long answers serve, in seconds.
+
+    ``ttl``: they are fresh. ``stale_while_revalidate``: after that they are served still, while a
+    new one is fetched. ``stale_if_error``: after ``ttl`` they are served when the router is down.
+    """
+
+    ttl: float = field(default=3600.0, validator=_seconds)
+    stale_while_revalidate: float = field(default=0.0, validator=_seconds)
+    stale_if_error: float = field(default=0.0, validator=_seconds)
+
+    @property
+    def kept(self) -> float:
+        """How long the store has to remember an answer."""
+        return self.ttl + max(self.stale_while_revalidate, self.stale_if_error)
+
+
+def decider(policy: Policy | Decide) -> Decide | None:
+    """Return the function that says whether a request is cached; None for "explicit".
+
+    Raises ConfigurationError for no known policy.
+    """
+    if callable(policy):
+        return policy
+    if policy not in _POLICIES:
+        raise ConfigurationError(
+            f"policy: expected one of {', '.join(_POLICIES)}, or a function of the request",
+        )
+    return {"deterministic": _deterministic, "all": _always, "explicit": None}[policy]
+
+
+def _always(request: ChatCompletionRequest) -> bool:
+    del request
+    return True
+
+
+def _deterministic(request: ChatCompletionRequest) -> bool:
+    one = not request.n or request.n == 1
+    seeded = isinstance(request.seed, (int, float))
+    return one and (seeded or request.temperature == 0)
+
+
+class Completeness:
+    """Whether an answer, an item at a time, is one worth keeping."""
+
+    def __init__(self) -> None:
+        """Begin before the first item."""
+        self._seen: set[Any] = set()
+        self._finished: set[Any] = set()
+        self._refused = False
+
+    def see(self, item: Mapping[str, Any]) -> None:
+        """Take one item as JSON data."""
+        for at, choice in enumerate(item.get("choices") or ()):
+            index = choice.get("index", at)
+            self._seen.add(index)
+            reason = choice.get("finish_reason")
+            if reason in _STORED_REASONS:
+                self._finished.add(index)
+            elif reason:
+                self._refused = True
+            said = choice.get("delta") or choice.get("message") or {}
+            if said.get("refusal"):
+                self._refused = True
+
+    @property
+    def storable(self) -> bool:
+        """Whether each choice came to a good end: a stop or tool calls, and no refusal."""
+        return bool(self._seen) and self._seen == self._finished and not self._refused

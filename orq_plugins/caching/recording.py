@@ -1,0 +1,66 @@
+"""The items of an answer on its way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orq_plugins.caching.entry import body_of, pack, unpack
+from orq_plugins.caching.policy import Completeness
+
+if TYPE_CHECKING:
+    from orq_core import Item
+
+
+class Recording:
+    """Keeps items as bytes while they fit into ``max_bytes``, so that they can be stored.
+
+    An answer that doesn't fit, or holds what no entry can, is not stored and nobody new may follow
+    it; those who follow already get all of it.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        """Begin empty."""
+        self._max_bytes = max_bytes
+        self._items: list[bytes | Item | None] = []
+        self._originals: dict[int, Item] = {}
+        self._size = 0
+        self._forgotten = 0
+        self.complete = True
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, item: Item, *, original: bool) -> None:
+        """Take the next item; ``original``: somebody will ask for it itself."""
+        data = pack(item) if self.complete else None
+        if data is not None:
+            self._size += len(data)
+        self.complete = data is not None and self._size <= self._max_bytes
+        if data is not None and original:
+            self._originals[len(self._items)] = item
+        self._items.append(item if data is None else data)
+
+    def item(self, at: int, *, original: bool) -> Item:
+        """Return an item not yet forgotten: the ``original`` to one caller, copies to others."""
+        if original and (first := self._originals.pop(at, None)) is not None:
+            return first
+        kept = self._items[at]
+        assert kept is not None  # noqa: S101 - callers forget only what all of them have had
+        return unpack(kept) if isinstance(kept, bytes) else kept
+
+    def forget(self, before: int) -> None:
+        """Let go of items that everyone has had, when they are not to be stored anyway."""
+        if not self.complete:
+            for at in range(self._forgotten, before):
+                self._items[at] = None
+            self._forgotten = max(self._forgotten, before)
+
+    def packed(self) -> tuple[bytes, ...] | None:
+        """Return all items to be stored; None when the answer is not one to keep."""
+        if not self.complete:
+            return None
+        completeness = Completeness()
+        items = tuple(item for item in self._items if isinstance(item, bytes))
+        for item in items:
+            completeness.see(body_of(item))
+        return items if completeness.storable else None

@@ -1,0 +1,108 @@
+"""A store as the cache sees it: entries by request, fresh, stale or gone."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from orq_plugins.caching.entry import Entry
+from orq_plugins.caching.key import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orq_core import Call, Runtime
+    from orq_core.models import ChatCompletionRequest
+    from orq_plugins.caching.guard import GuardedStore
+    from orq_plugins.caching.policy import CacheOptions, Freshness
+
+_SECRET = "orq-secret"  # noqa: S105 - the name under which a store keeps it
+_BYTES = 32
+_PATIENCE = (20, 0.02)  # looks for a secret that another process is making, seconds between them
+_LEASE = 1.0
+
+
+class Shelf:
+    """Finds and keeps the entries of one cache."""
+
+    def __init__(
+        self,
+        store: GuardedStore,
+        freshness: Freshness,
+        clock: Callable[[], float],
+        secret: bytes | None,
+        namespace: str | None,
+    ) -> None:
+        """Keep entries in the store; ``clock`` gives seconds since 1970."""
+        self._store = store
+        self._freshness = freshness
+        self._clock = clock
+        self._secret: dict[str, bytes] = {} if secret is None else {"": secret}
+        self._namespace = namespace
+
+    async def key(self, call: Call, request: ChatCompletionRequest, options: CacheOptions) -> str:
+        """Return the key of a request's answer."""
+        secret = self._secret.get("")
+        if secret is None:
+            # Of several calls that make one at the same time, the first one's is everybody's.
+            secret = self._secret.setdefault("", await self._shared_secret(call))
+        namespace = options.namespace if options.namespace is not None else self._namespace
+        tenant = call.tenant(secret) if namespace is None else ""
+        return key_of(secret, request, url=call.url, tenant=tenant, namespace=namespace or "")
+
+    async def find(self, runtime: Runtime, key: str) -> Entry | None:
+        """Return the entry of a key, however old."""
+        data = await self._store.get(runtime, key)
+        return None if data is None else Entry.load(data)
+
+    async def keep(
+        self, runtime: Runtime, key: str, items: tuple[bytes, ...], options: CacheOptions
+    ) -> None:
+        """Store an answer."""
+        freshness = self._freshness
+        ttl = freshness.ttl if options.ttl is None else options.ttl
+        entry = Entry(self._clock(), ttl, items)
+        await self._store.set(runtime, key, entry.dump(), ttl + freshness.kept - freshness.ttl)
+
+    async def release(self, call: Call, key: str) -> None:
+        """Give back the lease on a key."""
+        await self._store.release(call.runtime, key, call.id)
+
+    def age(self, entry: Entry) -> float:
+        """Return the seconds since an entry was stored."""
+        return max(0.0, self._clock() - entry.created)
+
+    def is_fresh(self, entry: Entry, options: CacheOptions) -> bool:
+        """Tell whether an entry serves as it is."""
+        return self.age(entry) < _ttl(entry, options)
+
+    def may_be_refreshed(self, entry: Entry, options: CacheOptions) -> bool:
+        """Tell whether a stale entry serves while a new one is fetched."""
+        limit = _ttl(entry, options) + self._freshness.stale_while_revalidate
+        return self.age(entry) < limit
+
+    def serves_on_error(self, entry: Entry, options: CacheOptions) -> bool:
+        """Tell whether a stale entry serves when the router is down."""
+        return self.age(entry) < _ttl(entry, options) + self._freshness.stale_if_error
+
+    async def _shared_secret(self, call: Call) -> bytes:
+        """Return the secret that the store keeps for all who use it, made by the first of them."""
+        looks, pause = _PATIENCE
+        mine = secrets.token_bytes(_BYTES)
+        for _ in range(looks):
+            kept = await self._store.get(call.runtime, _SECRET)
+            if kept is not None:
+                return kept
+            if await self._store.acquire(call.runtime, _SECRET, call.id, _LEASE):
+                # Whoever held the lease before may have stored one since.
+                kept = await self._store.get(call.runtime, _SECRET)
+                if kept is None:
+                    await self._store.set(call.runtime, _SECRET, mine, None)
+                await self._store.release(call.runtime, _SECRET, call.id)
+                return kept or mine
+            await call.sleep(pause)
+        return mine
+
+
+def _ttl(entry: Entry, options: CacheOptions) -> float:
+    return entry.ttl if options.ttl is None else min(entry.ttl, options.ttl)

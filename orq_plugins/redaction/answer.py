@@ -1,0 +1,230 @@
+"""The answer on its way in: one window per choice and field, and per tool call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
+
+from orq_core._json import is_list, is_object
+from orq_core.models import (
+    Audio,
+    ChatCompletionChunk,
+    Choice,
+    ChunkChoice,
+    Delta,
+    FunctionCall,
+    FunctionCallDelta,
+    Logprobs,
+    TokenLogprob,
+    ToolCallDelta,
+)
+from orq_plugins.redaction.tokens import Tokens
+from orq_plugins.redaction.window import Piece, Window, joined
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orq_core.call import Item
+
+TEXTS = ("content", "refusal", "reasoning", "reasoning_content")
+_PARTS = ("text", "thinking", "reasoning", "summary", "refusal")
+_Key = tuple[Any, ...]
+
+
+class AnswerRewriter:
+    """Rewrites the texts of one answer, a chunk or a whole completion at a time.
+
+    What is held of a choice goes out with its ``finish_reason``; what is held when the answer ends
+    without one is given by `rest`. An item in which nothing changes is passed on as it is.
+    """
+
+    def __init__(self, text: Callable[[], Window], arguments: Callable[[], Window]) -> None:
+        """Open windows by ``text``, and by ``arguments`` for the JSON of tool calls."""
+        self._new = {"text": text, "json": arguments}
+        self._windows: dict[_Key, Window] = {}
+        self._tokens: dict[_Key, Tokens] = {}
+        self._calls: dict[_Key, str] = {}
+        self._last: ChatCompletionChunk | None = None
+
+    def item(self, item: Item) -> Item:
+        """Return the item to pass on."""
+        if isinstance(item, ChatCompletionChunk):
+            self._last = item
+            choices = [self._chunk(choice, at) for at, choice in enumerate(item.choices)]
+            if any(new is not old for new, old in zip(choices, item.choices, strict=True)):
+                return evolve(item, choices=choices)
+            return item
+        return evolve(
+            item, choices=[self._choice(choice, at) for at, choice in enumerate(item.choices)]
+        )
+
+    def rest(self) -> ChatCompletionChunk | None:
+        """Return a chunk of what is held of choices that never finished, None if nothing is."""
+        held = sorted({key[0] for key, window in self._windows.items() if window.held})
+        if not held or self._last is None:
+            return None
+        choices = [self._chunk(ChunkChoice(index=index), 0, flush=True) for index in held]
+        return evolve(self._last, choices=choices, usage=None, extra={})
+
+    def _chunk(self, choice: ChunkChoice, at: int, *, flush: bool = False) -> ChunkChoice:
+        index = at if choice.index is None else choice.index
+        flush = flush or bool(choice.finish_reason)
+        delta, logprobs = self._holder(index, choice.delta, choice.logprobs, flush=flush)
+        if delta is choice.delta and logprobs is choice.logprobs:
+            return choice
+        return evolve(choice, delta=delta, logprobs=logprobs)
+
+    def _choice(self, choice: Choice, at: int) -> Choice:
+        index = at if choice.index is None else choice.index
+        message, logprobs = self._holder(index, choice.message, choice.logprobs, flush=True)
+        return evolve(choice, message=message, logprobs=logprobs)
+
+    def _holder(
+        self, index: int, holder: Any, logprobs: Logprobs | None, *, flush: bool
+    ) -> tuple[Any, Logprobs | None]:
+        """Rewrite a delta or a message, and the log probabilities beside it."""
+        changed: dict[str, Any] = {}
+        tokens: dict[str, Any] = {}
+        for name in TEXTS:
+            value = getattr(holder, name, None)
+            came = value if isinstance(value, str) else ""
+            pieces = self._pieces((index, name), value, flush=flush)
+            if pieces is not None and (goes := joined(pieces)) != came:
+                changed[name] = goes
+            if is_list(value):
+                changed[name] = self._parts((index, name), value, flush=flush)
+            self._spell((index, name), came, pieces or [], logprobs, tokens)
+        self._structures(index, holder, changed, flush=flush)
+        if tokens:
+            logprobs = evolve(logprobs or Logprobs(), **tokens)
+        return (evolve(holder, **changed) if changed else holder), logprobs
+
+    def _pieces(
+        self, key: _Key, value: Any, *, flush: bool, kind: str = "text"
+    ) -> list[Piece] | None:
+        """Feed a text to its window; None when there is neither a text nor a window."""
+        window = self._windows.get(key)
+        if not isinstance(value, str):
+            value = ""
+        if window is None:
+            if not value:
+                return None
+            window = self._windows[key] = self._new[kind]()
+        pieces = window.feed(value) if value else []
+        return pieces + window.flush() if flush else pieces
+
+    def _spell(
+        self,
+        key: _Key,
+        came: str,
+        pieces: list[Piece],
+        logprobs: Logprobs | None,
+        changed: dict[str, Any],
+    ) -> None:
+        name = key[1]
+        given: list[TokenLogprob] = getattr(logprobs, name, None) or []
+        if not given and key not in self._tokens:
+            return
+        spelling = self._tokens.get(key)
+        if spelling is None:
+            spelling = self._tokens[key] = Tokens()
+        passed = spelling.feed(came, given, pieces)
+        if passed != given:
+            changed[name] = passed
+
+    def _structures(self, index: int, holder: Any, changed: dict[str, Any], *, flush: bool) -> None:
+        """Rewrite what is no plain field: tool calls, audio, details, annotations."""
+        is_delta = isinstance(holder, Delta)
+        calls = self._tool_calls(index, holder.tool_calls, is_delta=is_delta, flush=flush)
+        if calls is not None:
+            changed["tool_calls"] = calls
+        call = holder.function_call
+        arguments = None if call is None else call.arguments
+        pieces = self._pieces((index, "function"), arguments, flush=flush, kind="json")
+        if pieces is not None and (goes := joined(pieces)) != (arguments or ""):
+            base = call or (FunctionCallDelta() if is_delta else FunctionCall())
+            changed["function_call"] = evolve(base, arguments=goes)
+        audio = holder.audio
+        transcript = None if audio is None else audio.transcript
+        pieces = self._pieces((index, "audio"), transcript, flush=flush)
+        if pieces is not None and (goes := joined(pieces)) != (transcript or ""):
+            changed["audio"] = evolve(audio or Audio(), transcript=goes)
+        for name in ("reasoning_details", "annotations"):
+            details: list[Any] = getattr(holder, name, None) or []
+            if details or (flush and self._holds((index, name))):
+                changed[name] = self._parts((index, name), details, flush=flush)
+
+    def _holds(self, prefix: _Key) -> bool:
+        return any(key[: len(prefix)] == prefix and w.held for key, w in self._windows.items())
+
+    def _parts(self, prefix: _Key, parts: list[Any], *, flush: bool) -> list[Any]:
+        """Rewrite the texts in a list of parts, each kind of text one window."""
+        rewritten: list[Any] = []
+        for part in parts:
+            new = part
+            if is_object(part):
+                new = dict(part)
+                for name in _PARTS:
+                    if isinstance(part.get(name), str):
+                        key = (*prefix, part.get("index"), part.get("type"), name)
+                        new[name] = joined(self._pieces(key, part[name], flush=False) or [])
+                    elif is_list(part.get(name)):
+                        key = (*prefix, part.get("type"), name)
+                        new[name] = self._parts(key, part[name], flush=flush)
+            rewritten.append(new)
+        if flush:
+            rewritten += self._held_parts(prefix)
+        return rewritten
+
+    def _held_parts(self, prefix: _Key) -> list[dict[str, Any]]:
+        parts: list[dict[str, Any]] = []
+        for key, window in self._windows.items():
+            if key[: len(prefix)] == prefix and len(key) == len(prefix) + 3:
+                index, kind, name = key[len(prefix) :]
+                text = joined(window.flush())
+                if text:
+                    named = {"index": index, "type": kind, name: text}
+                    parts.append({k: v for k, v in named.items() if v is not None})
+        return parts
+
+    def _tool_calls(
+        self, index: int, calls: list[Any] | None, *, is_delta: bool, flush: bool
+    ) -> list[Any] | None:
+        """Rewrite arguments, each call's in a window of its own; None if nothing changes."""
+        rewritten: list[Any] = []
+        changed = False
+        for at, call in enumerate(calls or []):
+            place = at if call.index is None and not is_delta else call.index
+            key = (index, "tool", place)
+            began = self._calls.get(key)
+            if call.id and call.id != began:
+                # Another call at the same place: what is held belongs to the one before it.
+                if began is not None:
+                    rewritten += self._held_call(key)
+                    changed = changed or bool(rewritten)
+                    self._windows.pop(key, None)
+                self._calls[key] = call.id
+            arguments = None if call.function is None else call.function.arguments
+            pieces = self._pieces(key, arguments, flush=False, kind="json")
+            if pieces is not None and not is_delta:
+                pieces += self._windows.pop(key).flush()
+            if pieces is not None and (goes := joined(pieces)) != (arguments or ""):
+                function = evolve(call.function, arguments=goes)
+                rewritten.append(evolve(call, function=function))
+                changed = True
+            else:
+                rewritten.append(call)
+        if flush and is_delta:
+            for key in [key for key in self._windows if key[:2] == (index, "tool")]:
+                held = self._held_call(key)
+                rewritten += held
+                changed = changed or bool(held)
+        return rewritten if changed else None
+
+    def _held_call(self, key: _Key) -> list[ToolCallDelta]:
+        window = self._windows.get(key)
+        rest = "" if window is None else joined(window.flush())
+        if not rest:
+            return []
+        return [ToolCallDelta(index=key[2], function=FunctionCallDelta(arguments=rest))]

@@ -1,0 +1,137 @@
+"""The prefix closure of a regular expression: what can still become a match, or a longer one.
+
+A streamed text may be given out up to the leftmost place from which a match could still begin or
+grow. That place is found by another regular expression, derived here from the tree of the first
+one: its alternatives are the beginnings of matches, each up to the end of the text. The notion is
+that of the prefix-closed language; Brzozowski's derivatives (Journal of the ACM 11, 1964) name the
+same states one character at a time.
+"""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+from attrs import define
+
+from orq_plugins.redaction._regex import (
+    REPEATS,
+    Node,
+    bounds,
+    flagged,
+    name_of,
+    parse,
+    sequence,
+    source,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_END = r"\Z"
+_ONE_CHARACTER = frozenset({"LITERAL", "NOT_LITERAL", "ANY", "IN"})
+
+
+@define(frozen=True)
+class Guarded:
+    """A pattern cut in two: what it looks back at, and the rest; ``opening`` is its closure.
+
+    Of many patterns with the same guard it needs to be tried only once at each place.
+    """
+
+    guard: str
+    rest: str
+    opening: str | None
+
+
+def guarded(pattern: str) -> Guarded:
+    """Cut a pattern in two and derive its closure.
+
+    The closure matches at each place, but for the end of the text, where ``pattern`` looked at that
+    end on its way, so that more text could change what it finds there. Raises PatternError for
+    constructs that don't allow this: back references, conditions, atomic groups, anchors.
+    """
+    nodes = parse(pattern)
+    guards = list(takewhile(_looks_back, nodes))
+    rest = nodes[len(guards) :]
+    return Guarded(sequence(guards), sequence(rest), _follow(rest, beginning=True))
+
+
+def context(pattern: str) -> tuple[int, int]:
+    """Return how many characters before and after a match its pattern may look at."""
+    nodes = parse(pattern)
+    return _looks(nodes, -1), _looks(nodes, 1)
+
+
+def _looks_back(node: Node) -> bool:
+    return name_of(node) in {"ASSERT", "ASSERT_NOT"} and node[1][0] < 0
+
+
+def _follow(nodes: Any, *, beginning: bool = False) -> str | None:
+    """Beginnings of a sequence: those of its first node, or that node and those of the rest.
+
+    At the ``beginning`` of a pattern there must be at least one character of it: the end of a text
+    is always open.
+    """
+    found: str | None = None
+    given = list(nodes)
+    for at in range(len(given) - 1, -1, -1):
+        node = given[at]
+        begun = _begun(node, beginning=beginning and at == 0)
+        rest = None if found is None else source(node) + found
+        found = _either((begun, rest))
+    return found
+
+
+def _either(choices: Iterable[str | None]) -> str | None:
+    possible = [each for each in choices if each is not None]
+    return f"(?:{'|'.join(possible)})" if possible else None
+
+
+def _begun(node: Node, *, beginning: bool = False) -> str | None:
+    """Beginnings of one node; None if it can't be left unfinished by the end of the text."""
+    name, value = name_of(node), node[1]
+    if name in _ONE_CHARACTER:
+        return None if beginning else _END
+    if name in REPEATS:
+        return _repeated(*value, beginning=beginning)
+    if name == "BRANCH":
+        return _either(_follow(branch, beginning=beginning) for branch in value[1])
+    if name == "SUBPATTERN":
+        inner = _follow(value[3], beginning=beginning)
+        return None if inner is None else flagged(value[1], value[2], inner)
+    if name in {"ASSERT", "ASSERT_NOT"}:
+        direction, body = value
+        # While it looks past the end, what it looks for may still come.
+        ahead = rf"[\s\S]{bounds(0, max(0, body.getwidth()[1] - 1))}{_END}"
+        return None if direction < 0 else ahead
+    # Raises for whatever has no place here; what is left is a word boundary.
+    return _END if source(node) else None
+
+
+def _repeated(low: int, high: Any, body: Any, *, beginning: bool) -> str | None:
+    del low
+    inner = _follow(body)
+    if inner is None or high == 0:
+        return None
+    if beginning and len(body) == 1 and name_of(body[0]) in _ONE_CHARACTER:
+        return None if high == 1 else f"(?:{sequence(body)}){bounds(1, high - 1)}{_END}"
+    return inner if high == 1 else f"(?:{sequence(body)}){bounds(0, high - 1)}{inner}"
+
+
+def _looks(nodes: Any, direction: int) -> int:
+    return max((_look(node, direction) for node in nodes), default=0)
+
+
+def _look(node: Node, direction: int) -> int:
+    name, value = name_of(node), node[1]
+    if name in REPEATS:
+        return _looks(value[2], direction)
+    if name == "BRANCH":
+        return max(_looks(branch, direction) for branch in value[1])
+    if name == "SUBPATTERN":
+        return _looks(value[3], direction)
+    if name in {"ASSERT", "ASSERT_NOT"}:
+        way, body = value
+        return int(body.getwidth()[1]) if way == direction else 0
+    return 1 if name == "AT" else 0

@@ -1,0 +1,49 @@
+"""Errors that may quote what a provider saw or wrote."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orq_core import ChatCompletion, OrqError, ResponseDecodeError, StreamError
+from orq_core._json import is_list, is_object
+from orq_plugins.redaction.answer import AnswerRewriter
+from orq_plugins.redaction.window import JsonWindow, NewScanner, Rewrite, TextWindow, joined
+
+
+def redact_error(error: OrqError, scanner: NewScanner, rewrite: Rewrite) -> None:
+    """Rewrite an error's message, body and partial answer in place.
+
+    What a server quotes of the request holds placeholders; they are left, also for the caller: an
+    exception ends in logs.
+    """
+
+    def text(value: str) -> str:
+        window = TextWindow(scanner, rewrite)
+        return joined(window.feed(value) + window.flush())
+
+    def data(value: Any) -> Any:
+        if isinstance(value, str):
+            return text(value)
+        if isinstance(value, bytes):
+            return text(value.decode("utf-8", "replace")).encode()
+        if is_list(value):
+            return [data(each) for each in value]
+        if is_object(value):
+            return {name: data(each) for name, each in value.items()}
+        return value
+
+    error.args = tuple(text(arg) if isinstance(arg, str) else arg for arg in error.args)
+    body = getattr(error, "body", None)
+    if body is not None:
+        error.body = data(body)  # type: ignore[attr-defined]
+    if isinstance(error, (StreamError, ResponseDecodeError)) and error.partial is not None:
+        error.partial = _partial(error.partial, scanner, rewrite)
+
+
+def _partial(partial: ChatCompletion, scanner: NewScanner, rewrite: Rewrite) -> ChatCompletion:
+    answer = AnswerRewriter(
+        lambda: TextWindow(scanner, rewrite),
+        lambda: JsonWindow(scanner, rewrite),
+    )
+    rewritten = answer.item(partial)
+    return rewritten if isinstance(rewritten, ChatCompletion) else partial

@@ -1,0 +1,183 @@
+"""All detectors as one: what they find in a text, and how far a growing text is settled."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from orq_core import ConfigurationError, PluginError
+from orq_plugins.redaction._regex import PatternError, width
+from orq_plugins.redaction.closure import Guarded, context, guarded
+from orq_plugins.redaction.detectors import CallableDetector, Detector
+from orq_plugins.redaction.union import union
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+# Patterns of longer matches are looked for apart, or a long text would be searched for all of them
+# as far back as the longest key may reach.
+_SHORT = 512
+
+
+@define(frozen=True)
+class Match:
+    """Where an entity stands in a text, ``text[start:end]``."""
+
+    start: int
+    end: int
+    entity: str
+
+
+@define(frozen=True)
+class _Compiled:
+    detector: Detector
+    pattern: re.Pattern[str]
+
+    def at(self, text: str, start: int) -> int | None:
+        """Return the end of an accepted match at this very place."""
+        found = self.pattern.match(text, start)
+        if found is None or found.end() == start:
+            return None
+        accept = self.detector.accept
+        if accept is None:
+            return found.end()
+        try:
+            return found.end() if accept(found[0]) else None
+        except Exception as error:  # noqa: BLE001 - whatever it is, the call must not go on
+            raise _failed(self.detector.entity, error) from None
+
+
+@define(frozen=True)
+class _Opening:
+    """Where matches of up to ``reach`` characters may still begin or grow."""
+
+    reach: int
+    pattern: re.Pattern[str]
+
+    def search(self, text: str, start: int) -> int:
+        found = self.pattern.search(text, max(start, len(text) - self.reach))
+        # The end of the text is an opening for any pattern.
+        return len(text) if found is None else found.start()
+
+
+@define(eq=False)
+class Matcher:
+    """Finds leftmost matches; at one place the first detector that accepts one wins.
+
+    Callables see whole texts only; where one begins before a pattern's match, it wins.
+    """
+
+    detectors: tuple[Detector, ...]
+    callables: tuple[CallableDetector, ...] = ()
+    behind: int = field(init=False, default=1)
+    _each: tuple[_Compiled, ...] = field(init=False, repr=False)
+    _any: re.Pattern[str] = field(init=False, repr=False)
+    _open_anywhere: _Opening = field(init=False, repr=False)
+    _openings: tuple[_Opening, ...] = field(init=False, repr=False)
+
+    @classmethod
+    def of(cls, detectors: Iterable[Detector | CallableDetector]) -> Matcher:
+        """Sort patterns from callables.
+
+        Raises ConfigurationError for a pattern that can't be followed through a stream.
+        """
+        given = tuple(detectors)
+        return cls(
+            tuple(each for each in given if isinstance(each, Detector)),
+            tuple(each for each in given if isinstance(each, CallableDetector)),
+        )
+
+    def __attrs_post_init__(self) -> None:
+        """Compile the patterns and their closures."""
+        each: list[_Compiled] = []
+        parts: list[tuple[int, Guarded]] = []
+        for detector in self.detectors:
+            pattern = _source(detector)
+            try:
+                before, after = context(pattern)
+                parts.append((width(pattern) + after + 1, guarded(pattern)))
+                each.append(_Compiled(detector, re.compile(pattern)))
+            except (PatternError, re.error) as error:
+                raise ConfigurationError(
+                    f"detectors: the pattern of {detector.entity} can't be used: {error}",
+                ) from error
+            self.behind = max(self.behind, before)
+        self._each = tuple(each)
+        self._any = union([part for _, part in parts], lambda part: part.rest)
+        far = max((reach for reach, _ in parts), default=0)
+        self._open_anywhere = _Opening(far, union([part for _, part in parts], _opening))
+        self._openings = (
+            _Opening(_SHORT, union([part for reach, part in parts if reach <= _SHORT], _opening)),
+            _Opening(far, union([part for reach, part in parts if reach > _SHORT], _opening)),
+        )
+
+    def open_at(self, text: str, start: int) -> int:
+        """Return the leftmost place from which more text could change what is found."""
+        if self.callables:
+            return start
+        if len(text) - start <= _SHORT:
+            return self._open_anywhere.search(text, start)
+        return min(opening.search(text, start) for opening in self._openings)
+
+    def first(self, text: str, start: int, before: int) -> Match | None:
+        """Return the leftmost match that begins in ``text[start:before]``, None if there is none.
+
+        Raises PluginError for a detector that fails.
+        """
+        while start < before:
+            candidate = self._any.search(text, start)
+            if candidate is None or candidate.start() >= before:
+                return None
+            start = candidate.start()
+            for compiled in self._each:
+                end = compiled.at(text, start)
+                if end is not None:
+                    return Match(start, end, compiled.detector.entity)
+            start += 1
+        return None
+
+    def all(self, text: str) -> Sequence[Match]:
+        """Return everything in a whole text, leftmost first, without overlaps.
+
+        Raises PluginError for a detector that fails.
+        """
+        asked = sorted(
+            (match for each in self.callables for match in _asked(each, text)),
+            key=lambda match: (match.start, -match.end),
+        )
+        matches: list[Match] = []
+        at = 0
+        while True:
+            asked = [match for match in asked if match.start >= at and match.end > match.start]
+            found = self.first(text, at, len(text))
+            if asked and (found is None or asked[0].start < found.start):
+                found = asked[0]
+            if found is None:
+                return matches
+            matches.append(found)
+            at = found.end
+
+
+def _opening(part: Guarded) -> str | None:
+    return part.opening
+
+
+def _asked(detector: CallableDetector, text: str) -> list[Match]:
+    try:
+        return [Match(start, end, entity) for start, end, entity in detector.find(text)]
+    except Exception as error:  # noqa: BLE001 - whatever it is, the call must not go on
+        raise _failed(detector.entity, error) from None
+
+
+def _failed(entity: str, error: Exception) -> PluginError:
+    # Its own message may quote the text.
+    return PluginError(
+        f"the detector of {entity} failed ({type(error).__name__}), so the call was stopped",
+        plugin="redaction",
+    )
+
+
+def _source(detector: Detector) -> str:
+    return f"(?i:{detector.pattern})" if detector.ignore_case else detector.pattern

@@ -1,0 +1,183 @@
+"""`Redaction`: the plugin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve, fields
+
+from orq_core import ConfigurationError, OrqError, hookimpl
+from orq_plugins.redaction.answer import AnswerRewriter
+from orq_plugins.redaction.detectors import DEFAULT
+from orq_plugins.redaction.failures import redact_error
+from orq_plugins.redaction.matcher import Matcher
+from orq_plugins.redaction.request import RequestRewriter
+from orq_plugins.redaction.rewriting import AnswerRedactor, Redactor, Restorer, Tally
+from orq_plugins.redaction.scanner import Scanner
+from orq_plugins.redaction.settings import Settings
+from orq_plugins.redaction.vault import LITERAL, Vault, placeholder_detectors, placeholders
+from orq_plugins.redaction.window import JsonWindow, Rewrite, TextWindow, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Mapping
+
+    from orq_core import Call, Items, Layer, Proceed
+    from orq_core.models import ChatCompletionRequest
+    from orq_plugins.redaction.detectors import CallableDetector, Detector
+
+_PER_CALL = frozenset({"vault", "mode"})
+
+
+class Redaction:
+    """Takes private values out of requests, and puts them back into answers.
+
+    Its outer layer stands outside of all others and its inner one inside of them, so no log, cache
+    or other plugin meets a value that it knows. What the model itself writes is looked through too.
+
+    ``detectors``: what to look for, in order of priority; default `DEFAULT`. ``action``: what is
+    done with a match in a request, ``actions`` by entity: "placeholder" (``<EMAIL_1>``, put back in
+    the answer), "mask" (``[EMAIL]``), "hash" (``[EMAIL:…]``, keyed by ``hash_key``), "drop",
+    "block" (ContentBlockedError, nothing is sent). ``answer_action``, ``answer_actions``: the same
+    for what a model writes; a placeholder in an answer is put back too, but only while its value is
+    known, which it is not when a cache answers. ``mode``: "enforce", "audit" (count, change
+    nothing) or "off". ``images``, ``audio``, ``files``: "allow", "block", "strip", or a function
+    from a part to the part to send. ``max_hold_chars``: how many characters of a stream may be held
+    back; ``on_overflow``: "mask_tail" masks the rest of that text, "block" ends the call, "release"
+    lets it out.
+
+    Per call, ``plugin_options={"redaction": {"vault": Vault(), "mode": "audit"}}``.
+
+    Raises ConfigurationError for an argument that can't be used. A detector that raises ends the
+    call with PluginError before anything is sent.
+    """
+
+    name = "redaction"
+
+    def __init__(
+        self, *, detectors: Iterable[Detector | CallableDetector] = DEFAULT, **settings: Any
+    ) -> None:
+        """Compile the detectors."""
+        known = {attribute.name for attribute in fields(Settings)}
+        for name in settings:
+            if name not in known:
+                raise ConfigurationError(f"Redaction: {name}: not an argument; known are {known}")
+        self._settings = Settings(**settings)
+        given = tuple(detectors)
+        self._answers = Matcher.of(given)
+        # A text that looks like a placeholder is taken out first, so that nobody can forge one.
+        entities = {each.entity for each in given} | {LITERAL}
+        literal = [evolve(each, entity=LITERAL) for each in placeholder_detectors(sorted(entities))]
+        self._requests = Matcher.of([*literal, *given])
+
+    def __repr__(self) -> str:
+        return f"<Redaction mode={self._settings.mode}>"
+
+    @hookimpl(wrapper=True)
+    def orq_wrap_create(self, call: Call) -> Generator[None, list[Layer], list[Layer]]:
+        """Stand at both ends of the list of layers."""
+        layers = yield
+        options = call.options_for(self.name)
+        settings = self._for_this_call(options)
+        if settings.mode == "off":
+            return layers
+        passage = _Passage(self._requests, self._answers, settings, options.get("vault"))
+        return [passage.outer, *layers, passage.inner]
+
+    def _for_this_call(self, options: Mapping[str, Any]) -> Settings:
+        unknown = set(options) - _PER_CALL
+        if unknown:
+            raise ConfigurationError(
+                f"plugin_options: redaction: {', '.join(sorted(unknown))}: unknown; "
+                f"known are {', '.join(sorted(_PER_CALL))}",
+            )
+        vault = options.get("vault")
+        if vault is not None and not isinstance(vault, Vault):
+            raise ConfigurationError("plugin_options: redaction: vault: expected a Vault")
+        return evolve(self._settings, mode=options.get("mode", self._settings.mode))
+
+
+class _Passage:
+    """One call's way through both layers."""
+
+    def __init__(
+        self, requests: Matcher, answers: Matcher, settings: Settings, vault: Vault | None
+    ) -> None:
+        self._requests = requests
+        self._answers = answers
+        self._settings = settings
+        self._vault = Vault() if vault is None else vault
+        self._asked = Tally()
+        self._answered = Tally()
+        self._restorer = Restorer(self._vault)
+
+    async def outer(self, call: Call, request: ChatCompletionRequest, proceed: Proceed) -> Items:
+        """Send what may be sent; put back what was taken out."""
+        redactor = Redactor(self._settings, self._vault, self._asked)
+        rewritten = RequestRewriter(self._scanner(self._requests), redactor, self._settings)(
+            request,
+        )
+        enforced = self._settings.mode == "enforce"
+        self._note(call)
+        answer = None
+        if enforced and len(self._vault):
+            matcher = placeholders(self._vault.entities)
+            answer = self._rewriter(matcher, self._restorer)
+        try:
+            async for item in proceed(rewritten if enforced else request):
+                yield item if answer is None else answer.item(item)
+            if answer is not None and (rest := answer.rest()) is not None:
+                yield rest
+        except OrqError:
+            if answer is not None and (rest := answer.rest()) is not None:
+                yield rest
+            raise
+        finally:
+            self._note(call)
+
+    async def inner(self, call: Call, request: ChatCompletionRequest, proceed: Proceed) -> Items:
+        """Look through what the model wrote."""
+        del call
+        redactor = AnswerRedactor(self._settings, self._vault, self._answered)
+        answer = self._rewriter(self._answers, redactor)
+        enforced = self._settings.mode == "enforce"
+        try:
+            async for item in proceed(request):
+                rewritten = answer.item(item)
+                yield rewritten if enforced else item
+            if (rest := answer.rest()) is not None and enforced:
+                yield rest
+        except OrqError as error:
+            if (rest := answer.rest()) is not None and enforced:
+                yield rest
+            if enforced:
+                redact_error(error, self._scanner(self._answers), redactor)
+            raise
+
+    def _rewriter(self, matcher: Matcher, rewrite: Rewrite) -> AnswerRewriter:
+        scanner = self._scanner(matcher)
+
+        def text() -> Window:
+            return TextWindow(scanner, rewrite)
+
+        def arguments() -> Window:
+            return JsonWindow(scanner, rewrite)
+
+        return AnswerRewriter(text, arguments)
+
+    def _scanner(self, matcher: Matcher) -> Callable[[], Scanner]:
+        settings = self._settings
+        release = settings.on_overflow == "release"
+
+        def scanner() -> Scanner:
+            return Scanner(matcher, settings.max_hold_chars, release=release)
+
+        return scanner
+
+    def _note(self, call: Call) -> None:
+        call.note(
+            Redaction.name,
+            mode=self._settings.mode,
+            request=self._asked.counts,
+            answer=self._answered.counts,
+            restored=self._restorer.restored,
+        )

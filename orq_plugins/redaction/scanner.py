@@ -1,0 +1,116 @@
+"""A text that arrives in pieces, cut into what was found in it and what was not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from orq_plugins.redaction.matcher import Match, Matcher
+
+OVERFLOW = "OVERFLOW"
+"""The entity under which text goes that was held back for too long."""
+
+# A long hold is looked through again only when it has grown by this fraction, or a long key that
+# arrives character by character would cost the square of its length.
+_PATIENT_FROM = 256
+_PATIENCE = 8
+
+
+class Span(NamedTuple):
+    """A piece of the text as it came; ``entity`` says what it is, None that it is nothing."""
+
+    text: str
+    entity: str | None
+
+
+class Scanner:
+    """Cuts a growing text exactly as the whole of it would be cut, however it arrives.
+
+    Nothing of a match, and nothing that could still become one, is given out before the match is
+    settled. At most ``max_hold`` characters are held back. When there are more, they and all that
+    follows are one OVERFLOW, or they are given out as they are if ``release`` says so.
+    """
+
+    __slots__ = ("_at", "_looked", "_matcher", "_max_hold", "_release", "_tail", "_text")
+
+    def __init__(self, matcher: Matcher, max_hold: int, *, release: bool = False) -> None:
+        """Begin with an empty text."""
+        self._matcher = matcher
+        self._max_hold = max_hold
+        self._release = release
+        self._text = ""
+        self._at = 0  # what stands before is only there to be looked back at
+        self._looked = 0
+        self._tail = False
+
+    @property
+    def held(self) -> int:
+        """How many characters have come in and not gone out."""
+        return len(self._text) - self._at
+
+    def feed(self, text: str) -> list[Span]:
+        """Take more text and return what is settled."""
+        if self._tail:
+            return [Span(text, OVERFLOW)] if text else []
+        self._text += text
+        held = self.held
+        patient = _PATIENT_FROM < held <= self._max_hold
+        if patient and held - self._looked < held // _PATIENCE:
+            return []
+        spans = self._settled()
+        self._looked = self.held
+        if self.held > self._max_hold:
+            spans += self._overflown()
+        return spans
+
+    def flush(self) -> list[Span]:
+        """Take the end of the text and return the rest."""
+        if not self._matcher.callables:
+            return self._settled(final=True)
+        text = self._text[self._at :]
+        self._forget(len(self._text))
+        return _cut(text, self._matcher.all(text))
+
+    def _settled(self, *, final: bool = False) -> list[Span]:
+        text, at, matcher = self._text, self._at, self._matcher
+        opens = len(text) if final else matcher.open_at(text, at)
+        spans: list[Span] = []
+        while (found := matcher.first(text, at, opens)) is not None:
+            if found.start > at:
+                spans.append(Span(text[at : found.start], None))
+            spans.append(Span(text[found.start : found.end], found.entity))
+            at = found.end
+            if at > opens:
+                opens = matcher.open_at(text, at)
+        if opens > at:
+            spans.append(Span(text[at:opens], None))
+            at = opens
+        self._forget(at)
+        return spans
+
+    def _forget(self, at: int) -> None:
+        kept = max(0, at - self._matcher.behind)
+        self._text, self._at = self._text[kept:], at - kept
+
+    def _overflown(self) -> list[Span]:
+        text = self._text[self._at :]
+        self._forget(len(self._text))
+        if self._release:
+            return [Span(text, None)]
+        self._tail = True
+        return [Span(text, OVERFLOW)]
+
+
+def _cut(text: str, found: Iterable[Match]) -> list[Span]:
+    spans: list[Span] = []
+    at = 0
+    for match in found:
+        if match.start > at:
+            spans.append(Span(text[at : match.start], None))
+        spans.append(Span(text[match.start : match.end], match.entity))
+        at = match.end
+    if at < len(text):
+        spans.append(Span(text[at:], None))
+    return spans

@@ -1,0 +1,512 @@
+"""Redaction around calls: what is sent, what comes back, and what is told of it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from typing import Any
+
+import pytest
+
+from orq_core import ConfigurationError, PluginError, hookimpl, observe, to_dict
+from orq_core.testing import DONE, Cut, Mode, chunk, completion, echo, reply, stream
+from orq_core.testing.received import Received
+from orq_plugins.redaction import (
+    CallableDetector,
+    ContentBlockedError,
+    Detector,
+    Redaction,
+    Vault,
+)
+from tests.plugins.redaction.texts import SMALL
+from tests.plugins.talk import Talk
+
+MAIL = "joe.fake@example.com"
+CARD = "4111 1111 1111 1112"
+
+
+def redaction(**given: Any) -> Redaction:
+    return Redaction(**{"detectors": SMALL, **given})
+
+
+def user(text: Any) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": text}]
+
+
+def sent(talk: Talk, at: int = 0) -> Any:
+    return json.loads(talk.transport.requests[at].body)
+
+
+def echoes(http: Any) -> Any:
+    return echo(Received(http.method, "/", http.headers, http.body))
+
+
+def split(text: str, size: int = 3, **delta: Any) -> list[Any]:
+    return [chunk(text[at : at + size], **delta) for at in range(0, len(text), size)]
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_a_value_goes_out_as_a_placeholder_and_comes_back(mode: Mode, streamed):
+    talk = Talk(mode, echoes, plugins=[redaction()])
+    answer = talk.one(messages=user(f"Write to {MAIL} or {MAIL}"), stream=streamed)
+    assert sent(talk)["messages"][0]["content"] == "Write to <EMAIL_1> or <EMAIL_1>"
+    assert answer.text.endswith(f"Write to {MAIL} or {MAIL}")
+    note = answer.note("redaction")
+    assert note["request"] == {"EMAIL": {"placeholder": 2}}
+    assert note["restored"] == 2
+    assert MAIL not in str(answer.info.notes)
+
+
+def test_the_callers_request_is_not_changed(mode: Mode):
+    messages = user(f"Write to {MAIL}")
+    before = copy.deepcopy(messages)
+    Talk(mode, echoes, plugins=[redaction()]).one(messages=messages)
+    assert messages == before
+
+
+def test_every_place_in_a_request(mode: Mode):
+    calls = [
+        {
+            "id": "call_1",
+            "type": "function",
+            "function": {"name": "send", "arguments": r'{"to": "joe.fake\u0040example.com"}'},
+        }
+    ]
+    messages = [
+        {"role": "system", "content": f"s {MAIL}"},
+        {"role": "developer", "content": f"d {MAIL}"},
+        {"role": "user", "content": [{"type": "text", "text": f"u {MAIL}"}], "name": MAIL},
+        {"role": "assistant", "content": None, "refusal": f"r {MAIL}", "tool_calls": calls},
+        {
+            "role": "tool",
+            "tool_call_id": "call_1",
+            "content": '{"got": "joe.fake\\u0040example.com"}',
+        },
+        {"role": "tool", "tool_call_id": "call_1", "content": f"plain {MAIL}"},
+        {"role": "assistant", "content": f"a {MAIL}", "reasoning_content": f"c {MAIL}"},
+        {"role": "future", "content": f"f {MAIL}", "notes": [{"deep": MAIL}]},
+    ]
+    talk = Talk(mode, reply(completion("ok")), plugins=[redaction()])
+    answer = talk.one(
+        messages=messages,
+        variables={"address": MAIL, "list": [MAIL], "card": 4111111111111112, "n": 5},
+        metadata={"who": MAIL},
+        orq={"inputs": {"address": MAIL}, "prompt": {"id": "p", "variables": {"a": MAIL}}},
+        extra_body={"prediction": {"type": "content", "content": MAIL}},
+    )
+    body = talk.transport.requests[0].body.decode()
+    assert answer.error is None
+    assert "joe.fake" not in body
+    assert "4111111111111112" not in body
+    received = sent(talk)
+    assert received["variables"]["n"] == 5
+    assert received["messages"][3]["tool_calls"][0]["function"]["arguments"] == (
+        '{"to": "<EMAIL_1>"}'
+    )
+    assert received["messages"][4]["content"] == '{"got": "<EMAIL_1>"}'
+    assert body.count("<EMAIL_1>") == 18
+
+
+ANSWER_FIELDS = ["content", "refusal", "reasoning", "reasoning_content"]
+
+
+@pytest.mark.parametrize("name", ANSWER_FIELDS)
+def test_every_text_of_a_streamed_answer(mode: Mode, name):
+    text = f"ask {MAIL} or <EMAIL_1>."
+    parts = [chunk(**{name: text[at : at + 2]}) for at in range(0, len(text), 2)]
+    given = stream(*parts, chunk(finish_reason="stop"), DONE)
+    talk = Talk(mode, given, plugins=[redaction()])
+    answer = talk.one(messages=user("I am me@here.example.org"), stream=True)
+    said = "".join(getattr(c.choices[0].delta, name) or "" for c in answer.chunks)
+    assert said == "ask [EMAIL] or me@here.example.org."
+    assert answer.note("redaction")["answer"] == {"EMAIL": {"mask": 1}}
+
+
+@pytest.mark.parametrize("name", ANSWER_FIELDS)
+def test_every_text_of_a_whole_answer(mode: Mode, name):
+    body = completion("x")
+    body["choices"][0]["message"][name] = f"ask {MAIL} or <EMAIL_1>."
+    talk = Talk(mode, reply(body), plugins=[redaction()])
+    answer = talk.one(messages=user("I am me@here.example.org"))
+    message = answer.completion.choices[0].message
+    assert getattr(message, name) == "ask [EMAIL] or me@here.example.org."
+
+
+def test_several_choices_and_tool_calls_interleaved(mode: Mode):
+    texts = {0: f"first {MAIL} end", 1: f"other {CARD} end <EMAIL_1>"}
+    arguments = {0: json.dumps({"to": MAIL}), 1: json.dumps({"n": "<EMAIL_1>", "c": CARD})}
+    parts: list[Any] = []
+    for index in arguments:
+        call = {"index": index, "id": f"c{index}", "function": {"name": "f", "arguments": ""}}
+        parts.append(chunk(tool_calls=[call]))
+    longest = max(map(len, [*texts.values(), *arguments.values()]))
+    for at in range(0, longest, 2):
+        for index, text in texts.items():
+            if piece := text[at : at + 2]:
+                parts.append(chunk(piece, index=index))
+        calls = [
+            {"index": index, "function": {"arguments": text[at : at + 2]}}
+            for index, text in arguments.items()
+            if text[at : at + 2]
+        ]
+        if calls:
+            parts.append(chunk(tool_calls=calls))
+    ends = [chunk(finish_reason="tool_calls"), chunk(finish_reason="stop", index=1)]
+    talk = Talk(mode, stream(*parts, *ends, DONE), plugins=[redaction()])
+    answer = talk.one(messages=user('mail "q"@x.example.org, me@x.example.org'), stream=True)
+    choices = answer.completion.choices
+    assert choices[0].message.content == "first [EMAIL] end"
+    assert choices[1].message.content == "other [CARD] end me@x.example.org"
+    calls = choices[0].message.tool_calls
+    assert json.loads(calls[0].function.arguments) == {"to": "[EMAIL]"}
+    assert json.loads(calls[1].function.arguments) == {"n": "me@x.example.org", "c": "[CARD]"}
+    assert [choice.finish_reason for choice in choices] == ["tool_calls", "stop"]
+
+
+def test_a_second_call_at_the_same_index(mode: Mode):
+    parts = [
+        chunk(
+            tool_calls=[{"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"x":1'}}]
+        ),
+        chunk(tool_calls=[{"index": 0, "id": "b", "function": {"name": "g", "arguments": "{}"}}]),
+        chunk(finish_reason="tool_calls"),
+    ]
+    talk = Talk(mode, stream(*parts, DONE), plugins=[redaction()])
+    answer = talk.one(stream=True)
+    plain = Talk(mode, stream(*parts, DONE)).one(stream=True)
+    assert to_dict(answer.completion) == to_dict(plain.completion)
+
+
+def test_tool_arguments_are_restored_as_json(mode: Mode):
+    secret = 'pass"word=\\n'
+    detectors = (Detector("SECRET", r'pass"word=\\n'),)
+    calls = [
+        {
+            "id": "c",
+            "type": "function",
+            "function": {"name": "f", "arguments": '{"s":"<SECRET_1>"}'},
+        }
+    ]
+    body = completion(None, finish_reason="tool_calls", tool_calls=calls)
+    talk = Talk(mode, reply(body), plugins=[redaction(detectors=detectors)])
+    answer = talk.one(messages=user(f"it is {secret}"))
+    arguments = answer.completion.choices[0].message.tool_calls[0].function.arguments
+    assert json.loads(arguments) == {"s": secret}
+
+
+def test_audio_details_and_annotations(mode: Mode):
+    body = completion(
+        None,
+        audio={"id": "a", "transcript": f"say {MAIL}"},
+        reasoning_details=[{"type": "reasoning.text", "text": f"think {MAIL}", "signature": "s"}],
+        function_call={"name": "f", "arguments": json.dumps({"to": MAIL})},
+    )
+    answer = Talk(mode, reply(body), plugins=[redaction()]).one()
+    assert MAIL not in json.dumps(to_dict(answer.completion))
+    assert answer.completion.choices[0].message.audio.transcript == "say [EMAIL]"
+
+
+def test_streamed_details_and_audio(mode: Mode):
+    parts = []
+    for piece in ("think joe.f", "ake@exam", "ple.com so"):
+        parts.append(
+            chunk(
+                reasoning_details=[{"type": "reasoning.text", "index": 0, "text": piece}],
+                audio={"id": "a", "transcript": piece},
+                function_call={"arguments": piece.replace(" ", "")},
+            )
+        )
+    given = stream(*parts, chunk(finish_reason="stop"), DONE)
+    answer = Talk(mode, given, plugins=[redaction()]).one(stream=True)
+    deltas = [c.choices[0].delta for c in answer.chunks]
+    details = "".join(d["text"] for delta in deltas for d in delta.reasoning_details or [])
+    assert details == "think [EMAIL] so"
+    assert "".join(delta.audio.transcript or "" for delta in deltas if delta.audio) == details
+    assert "joe" not in json.dumps([to_dict(each) for each in answer.chunks])
+
+
+def test_content_in_parts(mode: Mode):
+    pieces = ("ask joe.f", "ake@exam", "ple.com!")
+    parts = [chunk() for _ in pieces]
+    for part, piece in zip(parts, pieces, strict=True):
+        part["choices"][0]["delta"]["content"] = [{"type": "text", "text": piece}]
+    given = stream(*parts, chunk(finish_reason="stop"), DONE)
+    answer = Talk(mode, given, plugins=[redaction()]).one(stream=True)
+    assert answer.completion.text == "ask [EMAIL]!"
+
+
+def test_the_log_probabilities_of_changed_spans_are_dropped(mode: Mode):
+    tokens = ["ask", " joe", ".fake", "@example", ".com", " please", " now"]
+
+    def with_logprobs(token: str) -> dict[str, Any]:
+        made = chunk(token)
+        made["choices"][0]["logprobs"] = {"content": [{"token": token, "logprob": -0.5}]}
+        return made
+
+    given = stream(*map(with_logprobs, tokens), chunk(finish_reason="stop"), DONE)
+    answer = Talk(mode, given, plugins=[redaction()]).one(stream=True, logprobs=True)
+    assert answer.text == "ask [EMAIL] please now"
+    kept = [
+        token.token
+        for each in answer.chunks
+        if each.choices[0].logprobs
+        for token in each.choices[0].logprobs.content or []
+    ]
+    # " joe" spells the blank before the match too.
+    assert kept == ["ask", " please", " now"]
+    assert "joe" not in json.dumps([to_dict(each) for each in answer.chunks])
+
+
+@pytest.mark.parametrize(
+    ("action", "goes"),
+    [("mask", "[EMAIL]"), ("drop", ""), ("placeholder", "<EMAIL_1>")],
+)
+def test_actions(mode: Mode, action, goes):
+    talk = Talk(mode, reply(completion("ok")), plugins=[redaction(actions={"EMAIL": action})])
+    answer = talk.one(messages=user(f"({MAIL})"))
+    assert sent(talk)["messages"][0]["content"] == f"({goes})"
+    assert answer.note("redaction")["request"] == {"EMAIL": {action: 1}}
+
+
+def test_a_hash_is_keyed_and_the_same_for_the_same_value(mode: Mode):
+    bodies = []
+    for key in (b"one", b"one", b"two"):
+        talk = Talk(mode, reply(completion("ok")), plugins=[redaction(action="hash", hash_key=key)])
+        talk.one(messages=user(MAIL))
+        bodies.append(sent(talk)["messages"][0]["content"])
+    assert bodies[0] == bodies[1] != bodies[2]
+    assert bodies[0].startswith("[EMAIL:")
+
+
+def test_a_blocked_value_stops_the_call_before_anything_is_sent(mode: Mode):
+    talk = Talk(mode, reply(completion("ok")), plugins=[redaction(actions={"CARD": "block"})])
+    answer = talk.one(messages=user(CARD))
+    assert isinstance(answer.error, ContentBlockedError)
+    assert answer.error.entity == "CARD"
+    assert CARD not in str(answer.error)
+    assert talk.sent == 0
+
+
+def test_a_blocked_answer(mode: Mode):
+    given = stream(*split(f"it is {MAIL} ok"), chunk(finish_reason="stop"), DONE)
+    plugin = redaction(answer_actions={"EMAIL": "block"})
+    answer = Talk(mode, given, plugins=[plugin]).one(stream=True)
+    assert isinstance(answer.error, ContentBlockedError)
+    assert answer.text == "it is "
+
+
+def test_nobody_forges_a_placeholder(mode: Mode):
+    talk = Talk(mode, echoes, plugins=[redaction()])
+    asked = f"I am {MAIL}; print <EMAIL_1> and [email 1] and <EMAIL_7>"
+    answer = talk.one(messages=user(asked))
+    said = sent(talk)["messages"][0]["content"]
+    assert said == "I am <EMAIL_1>; print <LITERAL_1> and <LITERAL_2> and <LITERAL_3>"
+    assert answer.text.endswith(asked)
+
+
+def test_a_vault_keeps_numbers_over_calls(mode: Mode):
+    vault = Vault()
+    talk = Talk(mode, reply(completion("ok")), plugins=[redaction()])
+    with_vault = {"plugin_options": {"redaction": {"vault": vault}}}
+    talk.all(
+        {"messages": user("a@x.example.org"), **with_vault},
+        {"messages": user("b@x.example.org a@x.example.org"), **with_vault},
+    )
+    assert sent(talk, 1)["messages"][0]["content"] == "<EMAIL_2> <EMAIL_1>"
+    assert len(vault) == 2
+    assert "example.org" not in repr(vault)
+    for leak in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError):
+            leak(vault)
+    vault.clear()
+    assert vault.value("<EMAIL_1>") is None
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_audit_changes_nothing_and_counts(mode: Mode, streamed):
+    given = (
+        stream(*split(f"ask {CARD} <EMAIL_1>"), chunk(finish_reason="stop"), DONE)
+        if streamed
+        else reply(completion(f"ask {CARD} <EMAIL_1>"))
+    )
+    plugin = redaction(mode="audit", actions={"EMAIL": "block"})
+    talk = Talk(mode, given, plugins=[plugin])
+    answer = talk.one(messages=user(MAIL), stream=streamed)
+    assert sent(talk)["messages"][0]["content"] == MAIL
+    assert answer.text == f"ask {CARD} <EMAIL_1>"
+    note = answer.note("redaction")
+    assert note["request"] == {"EMAIL": {"block": 1}}
+    assert note["answer"] == {"CARD": {"mask": 1}}
+
+
+def test_off(mode: Mode):
+    talk = Talk(mode, reply(completion("ok")), plugins=[redaction()])
+    answer = talk.one(messages=user(MAIL), plugin_options={"redaction": {"mode": "off"}})
+    assert sent(talk)["messages"][0]["content"] == MAIL
+    assert answer.note("redaction") is None
+
+
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}}
+
+
+@pytest.mark.parametrize(
+    ("policy", "goes"),
+    [
+        ("allow", IMAGE),
+        ("strip", {"type": "text", "text": "[IMAGE]"}),
+        (
+            lambda part: {"type": "text", "text": part["type"]},
+            {"type": "text", "text": "image_url"},
+        ),
+        (lambda part: None, {"type": "text", "text": "[IMAGE]"}),
+    ],
+    ids=["allow", "strip", "function", "function-none"],
+)
+def test_images(mode: Mode, policy, goes):
+    talk = Talk(mode, reply(completion("ok")), plugins=[redaction(images=policy)])
+    answer = talk.one(messages=user([IMAGE]))
+    assert answer.error is None
+    assert sent(talk)["messages"][0]["content"] == [goes]
+
+
+def test_blocked_media(mode: Mode):
+    for part, name in (
+        (IMAGE, "images"),
+        ({"type": "input_audio", "input_audio": {"data": "QUJD", "format": "wav"}}, "audio"),
+        ({"type": "file", "file": {"file_data": "QUJD"}}, "files"),
+    ):
+        talk = Talk(mode, reply(completion("ok")), plugins=[redaction(**{name: "block"})])
+        assert isinstance(talk.one(messages=user([part])).error, ContentBlockedError)
+        assert talk.sent == 0
+
+
+def failing(text: str) -> Any:
+    raise RuntimeError(f"I choked on {text}")
+
+
+@pytest.mark.parametrize(
+    "detector",
+    [Detector("BAD", r"joe\.fake", failing), CallableDetector("BAD", failing)],
+    ids=["validator", "callable"],
+)
+def test_a_detector_that_fails_stops_the_call(mode: Mode, detector):
+    talk = Talk(mode, reply(completion("ok")), plugins=[redaction(detectors=(detector,))])
+    answer = talk.one(messages=user(MAIL))
+    assert isinstance(answer.error, PluginError)
+    assert "BAD" in str(answer.error)
+    assert "joe" not in "".join(map(str, [answer.error, answer.error.__cause__]))
+    assert talk.sent == 0
+
+
+def names(text: str) -> list[tuple[int, int, str]]:
+    at = text.find("Ann Fake")
+    return [] if at < 0 else [(at, at + 8, "NAME")]
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_a_callable_sees_whole_texts(mode: Mode, streamed):
+    detectors = (*SMALL, CallableDetector("PEOPLE", names))
+    given = stream(*split(f"Ann Fake has {MAIL}"), chunk(finish_reason="stop"), DONE)
+    talk = Talk(mode, given, plugins=[redaction(detectors=detectors)])
+    answer = talk.one(messages=user("I am Ann Fake"), stream=streamed)
+    assert sent(talk)["messages"][0]["content"] == "I am <NAME_1>"
+    assert answer.text == "Ann Fake has [EMAIL]"
+
+
+LONG = "a" * 30 + "@x"
+
+
+@pytest.mark.parametrize(
+    ("overflow", "said"),
+    [
+        ("mask_tail", {"word", "[OVERFLOW]"}),
+        ("release", {"word", LONG, "more"}),
+        ("block", {"word"}),
+    ],
+)
+def test_too_much_held_back(mode: Mode, overflow, said):
+    given = stream(*split(f"word {LONG} more"), chunk(finish_reason="stop"), DONE)
+    plugin = redaction(max_hold_chars=16, on_overflow=overflow)
+    answer = Talk(mode, given, plugins=[plugin]).one(stream=True)
+    words = "".join(each.text for each in answer.chunks).replace("][", "] [").split()
+    assert set(words) == said
+    assert (answer.error is not None) == (overflow == "block")
+
+
+def test_a_broken_stream_gives_what_was_held(mode: Mode):
+    given = stream(chunk("I am joe.fake@exam"), Cut())
+    answer = Talk(mode, given, plugins=[redaction()]).one(stream=True)
+    assert answer.error is not None
+    assert answer.text == "I am joe.fake@exam"
+    assert answer.error.partial.text == "I am joe.fake@exam"
+
+
+def test_errors_hold_no_values(mode: Mode):
+    body = {"error": {"message": f"bad input: {MAIL}", "param": "x"}}
+    answer = Talk(mode, reply(body, status=400), plugins=[redaction()]).one()
+    assert MAIL not in str(answer.error)
+    assert MAIL not in json.dumps(answer.error.body)
+    assert "[EMAIL]" in str(answer.error)
+
+
+def test_a_partial_answer_holds_no_values(mode: Mode):
+    answer = Talk(mode, stream(chunk(f"it is {MAIL} and")), plugins=[redaction()]).one()
+    assert answer.error.partial.text == "it is [EMAIL] and"
+
+
+class Watcher:
+    """Sees what every plugin between the two ends sees."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    @hookimpl
+    def orq_wrap_create(self, call: Any) -> Any:
+        return observe(
+            start=lambda request: self.seen.append(to_dict(request)),
+            item=lambda item: self.seen.append(to_dict(item)),
+        )
+
+
+def test_no_plugin_sees_a_value(mode: Mode):
+    for order in (0, 1):
+        watcher = Watcher()
+        plugins: list[Any] = [watcher]
+        plugins.insert(order, redaction())
+        given = stream(*split(f"<EMAIL_1> has {CARD}."), chunk(finish_reason="stop"), DONE)
+        answer = Talk(mode, given, plugins=plugins).one(messages=user(MAIL), stream=True)
+        assert answer.text == f"{MAIL} has [CARD]."
+        said = "".join(
+            item["choices"][0]["delta"].get("content") or "" for item in watcher.seen[1:]
+        )
+        assert said == "<EMAIL_1> has [CARD]."
+        assert MAIL not in json.dumps(watcher.seen)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"action": "hide"},
+        {"actions": {"EMAIL": "hide"}},
+        {"mode": "on"},
+        {"images": "maybe"},
+        {"max_hold_chars": 0},
+        {"on_overflow": "leak"},
+        {"no_such": 1},
+        {"detectors": [Detector("X", r"a*")]},
+        {"detectors": [Detector("X", r"(a)\1")]},
+        {"detectors": [Detector("X", r"(")]},
+    ],
+    ids=str,
+)
+def test_arguments_are_checked(given):
+    with pytest.raises(ConfigurationError):
+        Redaction(**given)
+
+
+@pytest.mark.parametrize("given", [{"vault": {}}, {"mode": "on"}, {"valt": 1}], ids=str)
+def test_per_call_options_are_checked(mode: Mode, given):
+    talk = Talk(mode, reply(completion("ok")), plugins=[redaction()])
+    assert isinstance(talk.one(plugin_options={"redaction": given}).error, ConfigurationError)
+    assert talk.sent == 0
