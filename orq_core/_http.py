@@ -73,9 +73,11 @@ class Sender:
         began, failure, response = call.now(), None, None
         info = call.info
         info.status, info.request_id, info.trace_id, info.headers = None, None, None, {}
+        info.bytes_received = 0
         http = self._request(call, request)
         try:
             response = await self.wire.transport.send(http)
+            info.waited += call.now() - began
             self._responses.append(response)
             self._note(call, response)
             if response.status not in _OK:
@@ -87,7 +89,10 @@ class Sender:
                 max_bytes=self.wire.max_event_bytes,
             )
             while not reader.done:
+                asked = call.now()
                 data = await self._receive(response, reader)
+                info.waited += call.now() - asked
+                info.bytes_received += len(data)
                 items = reader.feed(data) if data else reader.end()
                 if items:
                     # Only an event is progress: comments alone must not hold a stream open.

@@ -81,8 +81,9 @@ class CallInfo:
     """What is known of a call beside its answer; grows while a stream is read.
 
     ``elapsed`` and ``time_to_first_event`` are seconds from the start of ``create``; ``headers``
-    are those of the last attempt's answer, names in lower case; ``notes`` is what plugins wrote
-    down, keyed by plugin name.
+    are those of the last attempt's answer, names in lower case; ``bytes_received`` counts its body,
+    decompressed, and ``waited`` the seconds spent waiting for servers and in pauses; ``notes`` is
+    what plugins wrote down, keyed by plugin name.
     """
 
     call_id: str = field(factory=lambda: uuid.uuid4().hex)
@@ -93,6 +94,8 @@ class CallInfo:
     attempts: tuple[Attempt, ...] = ()
     elapsed: float | None = None
     time_to_first_event: float | None = None
+    bytes_received: int = 0
+    waited: float = 0.0
     notes: dict[str, dict[str, Any]] = field(factory=dict[str, "dict[str, Any]"])
 
 
@@ -159,7 +162,11 @@ class Call:
 
     async def sleep(self, seconds: float) -> None:
         """Pause without blocking an event loop; ended by cancellation and by ``close``."""
-        await self.runtime.sleep(seconds)
+        began = self.now()
+        try:
+            await self.runtime.sleep(seconds)
+        finally:
+            self.info.waited += self.now() - began
 
     async def run(self, function: Callable[..., T], *args: Any) -> T:
         """Call a function that does blocking I/O: inline, or in a thread under asyncio."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         SQLiteStore,
         Store,
     )
+    from orq_plugins.logging import Logging
     from orq_plugins.redaction import (
         CallableDetector,
         ContentBlockedError,
@@ -37,6 +38,7 @@ _HOME = {
         "Sealed",
         "Store",
     ),
+    "logging": ("Logging",),
     "redaction": ("CallableDetector", "ContentBlockedError", "Detector", "Redaction", "Vault"),
     "retries": ("Retries",),
 }
@@ -48,6 +50,7 @@ __all__ = [
     "CallableDetector",
     "ContentBlockedError",
     "Detector",
+    "Logging",
     "MemoryStore",
     "Redaction",
     "RedisStore",
