@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from attrs import define, field
@@ -84,7 +85,7 @@ class Matcher:
         Raises ConfigurationError for a pattern that can't be followed through a stream.
         """
         given = tuple(detectors)
-        return cls(
+        return _made(
             tuple(each for each in given if isinstance(each, Detector)),
             tuple(each for each in given if isinstance(each, CallableDetector)),
         )
@@ -158,6 +159,12 @@ class Matcher:
                 return matches
             matches.append(found)
             at = found.end
+
+
+@lru_cache(maxsize=16)
+def _made(detectors: tuple[Detector, ...], callables: tuple[CallableDetector, ...]) -> Matcher:
+    # Compiling takes longer than many calls; matchers keep no state, so all may share one.
+    return Matcher(detectors, callables)
 
 
 def _opening(part: Guarded) -> str | None:
