@@ -19,23 +19,8 @@ from typing import Any
 from orq_core.testing import DONE, MODES, Mode, ScriptedTransport, chunk, completion, reply, stream
 from orq_plugins import Caching, Logging, Redaction, Retries
 
-WORDS = [
-    "The",
-    "quick",
-    "brown",
-    "fox",
-    "jumps",
-    "over",
-    "the",
-    "lazy",
-    "dog,",
-    "again",
-    "and",
-    "again;",
-    "nobody",
-    "knows",
-    "why.",
-]
+SENTENCE = "The quick brown fox jumps over the lazy dog, again and again; nobody knows why."
+WORDS = SENTENCE.split()
 ASK: dict[str, Any] = {
     "model": "fake/model",
     "messages": [{"role": "user", "content": "Say something long, please: " + " ".join(WORDS)}],
