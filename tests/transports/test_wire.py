@@ -28,7 +28,7 @@ from orq_core import (
     Timeout,
 )
 from orq_core.testing import DONE, LocalRouter, Mode, chunk, completion, event
-from tests.transports.raw_server import LAST_CHUNK, Connection, RawServer, chunked, head
+from tests.raw_server import LAST_CHUNK, Connection, RawServer, chunked, head
 
 REQUEST: dict[str, Any] = {"model": "fake/model", "messages": []}
 BODY = json.dumps(completion("hello")).encode()

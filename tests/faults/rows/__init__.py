@@ -1,0 +1,8 @@
+"""The rows, by what goes wrong."""
+
+from __future__ import annotations
+
+from tests.faults.rows import statuses
+from tests.faults.table import Row
+
+ALL: list[Row] = [*statuses.ROWS]
