@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ssl
 from pathlib import Path
 
@@ -23,7 +23,7 @@ class Certificates:
         hosts = {"wrong-host": ["elsewhere.example.test"]}.get(name, ["localhost", "127.0.0.1"])
         expires = None
         if name == "expired":
-            expires = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
+            expires = dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)
         issued = (
             authority.issue_cert(*hosts, not_after=expires)
             if expires
