@@ -52,15 +52,27 @@ def guarded(pattern: str) -> Guarded:
     constructs that don't allow this: back references, conditions, atomic groups, anchors.
     """
     nodes = parse(pattern)
-    guards = list(takewhile(_looks_back, nodes))
-    rest = nodes[len(guards) :]
-    return Guarded(sequence(guards), sequence(rest), _follow(rest, beginning=True))
+    if len(nodes) == 1 and name_of(nodes[0]) == "SUBPATTERN":
+        _, add, remove, body = nodes[0][1]
+        inner = _cut(list(body))
+        return Guarded(
+            flagged(add, remove, inner.guard) if inner.guard else "",
+            flagged(add, remove, inner.rest),
+            None if inner.opening is None else flagged(add, remove, inner.opening),
+        )
+    return _cut(nodes)
 
 
 def context(pattern: str) -> tuple[int, int]:
     """Return how many characters before and after a match its pattern may look at."""
     nodes = parse(pattern)
     return _looks(nodes, -1), _looks(nodes, 1)
+
+
+def _cut(nodes: list[Node]) -> Guarded:
+    guards = list(takewhile(_looks_back, nodes))
+    rest = nodes[len(guards) :]
+    return Guarded(sequence(guards), sequence(rest), _follow(rest, beginning=True))
 
 
 def _looks_back(node: Node) -> bool:

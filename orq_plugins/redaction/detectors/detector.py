@@ -16,9 +16,9 @@ class Detector:
 
     ``entity`` names the kind, in upper case as in ``EMAIL``. ``pattern`` is a regular expression
     for `re` whose matches have a greatest length, so that a stream can be searched as it comes:
-    no ``*`` and ``+``, no back references, no ``^`` and ``$``; looking back is limited to one
-    character. ``accept`` looks at a match and may only reject it; a rejected match is not tried
-    again at another length, so the pattern has to end where the value ends.
+    no ``*`` and ``+``, no back references, no ``^`` and ``$``. ``accept`` looks at a match and may
+    only reject it; a rejected match is not tried again at another length, so the pattern has to
+    end where the value ends.
     """
 
     entity: str

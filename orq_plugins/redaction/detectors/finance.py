@@ -34,8 +34,9 @@ _GAP = "[ \u00a0-]?"
 def _account(length: int, countries: str) -> str:
     groups, rest = divmod(length - 4, 4)
     end = f"{_GAP}[A-Z0-9]{{{rest}}}" if rest else ""
-    codes = "|".join(countries.split())
-    return f"(?:{codes})[0-9]{{2}}(?:{_GAP}[A-Z0-9]{{4}}){{{groups}}}{end}"
+    # Looked back at, so that two letters and two digits are read once for all countries.
+    country = f"(?<=(?:{'|'.join(countries.split())})[0-9]{{2}})"
+    return f"{country}(?:{_GAP}[A-Z0-9]{{4}}){{{groups}}}{end}"
 
 
 def _is_account(text: str) -> bool:
@@ -44,7 +45,8 @@ def _is_account(text: str) -> bool:
 
 IBAN = Detector(
     "IBAN",
-    rf"(?<![A-Z0-9])(?:{'|'.join(_account(*each) for each in _COUNTRIES.items())})(?![A-Z0-9])",
+    r"(?<![A-Z0-9])[A-Z]{2}[0-9]{2}"
+    rf"(?:{'|'.join(_account(*each) for each in _COUNTRIES.items())})(?![A-Z0-9])",
     _is_account,
     ignore_case=True,
 )
