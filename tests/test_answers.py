@@ -113,6 +113,16 @@ def test_a_last_event_without_its_blank_line_counts() -> None:
     assert reading.error is None
 
 
+@pytest.mark.parametrize("index", [{"a": 1}, [0], 1.5, None, "0"], ids=str)
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_index_may_be_anything(stream: bool, index: Any) -> None:
+    data = event(chunk("a", index=index)) + event(chunk(finish_reason="stop", index=index)) + DONE
+    items, reading = read(data, every=len(data), stream=stream)
+    assert reading.error is None
+    assert "".join(item.text for item in items) == "a"
+    assert json.dumps([to_dict(item) for item in items])
+
+
 def test_nothing_at_all() -> None:
     _, reading = read(b"", every=1)
     assert isinstance(reading.error, StreamTruncatedError)

@@ -30,8 +30,8 @@ class StreamReader:
         """Read from the beginning of a stream."""
         self._structure = converter.get_structure_hook(ChatCompletionChunk)
         self._decoder = Decoder(max_event_bytes=max_event_bytes)
-        self._open: set[int | None] = set()
-        self._finished: set[int | None] = set()
+        self._open: set[int | str] = set()
+        self._finished: set[int | str] = set()
         self.delivered = 0
         self.done = False
         self.error: OrqError | None = None
@@ -132,9 +132,11 @@ class StreamReader:
         )
 
     def _watch(self, chunk: ChatCompletionChunk) -> None:
-        for choice in chunk.choices:
+        for position, choice in enumerate(chunk.choices):
+            # A server may send anything as an index.
+            index = choice.index if isinstance(choice.index, (int, str)) else position
             if choice.finish_reason:
-                self._finished.add(choice.index)
-                self._open.discard(choice.index)
-            elif choice.index not in self._finished:
-                self._open.add(choice.index)
+                self._finished.add(index)
+                self._open.discard(index)
+            elif index not in self._finished:
+                self._open.add(index)

@@ -127,7 +127,9 @@ class Completeness:
     def see(self, item: Mapping[str, Any]) -> None:
         """Take one item as JSON data."""
         for at, choice in enumerate(item.get("choices") or ()):
-            index = choice.get("index", at)
+            given = choice.get("index")
+            # A server may send anything as an index.
+            index = given if isinstance(given, (int, str)) else at
             self._seen.add(index)
             reason = choice.get("finish_reason")
             if reason in _STORED_REASONS:

@@ -61,14 +61,14 @@ class AnswerRewriter:
 
     def rest(self) -> ChatCompletionChunk | None:
         """Return a chunk of what is held of choices that never finished, None if nothing is."""
-        held = sorted({key[0] for key, window in self._windows.items() if window.held})
+        held = dict.fromkeys(key[0] for key, window in self._windows.items() if window.held)
         if not held or self._last is None:
             return None
         choices = [self._chunk(ChunkChoice(index=index), 0, flush=True) for index in held]
         return evolve(self._last, choices=choices, usage=None, extra={})
 
     def _chunk(self, choice: ChunkChoice, at: int, *, flush: bool = False) -> ChunkChoice:
-        index = at if choice.index is None else choice.index
+        index = choice.index if isinstance(choice.index, (int, str)) else at
         flush = flush or bool(choice.finish_reason)
         delta, logprobs = self._holder(index, choice.delta, choice.logprobs, flush=flush)
         if delta is choice.delta and logprobs is choice.logprobs:
@@ -76,7 +76,7 @@ class AnswerRewriter:
         return evolve(choice, delta=delta, logprobs=logprobs)
 
     def _choice(self, choice: Choice, at: int) -> Choice:
-        index = at if choice.index is None else choice.index
+        index = choice.index if isinstance(choice.index, (int, str)) else at
         message, logprobs = self._holder(index, choice.message, choice.logprobs, flush=True)
         return evolve(choice, message=message, logprobs=logprobs)
 
@@ -167,10 +167,10 @@ class AnswerRewriter:
                 new = dict(part)
                 for name in _PARTS:
                     if isinstance(part.get(name), str):
-                        key = (*prefix, part.get("index"), part.get("type"), name)
+                        key = (*prefix, _name(part.get("index")), _name(part.get("type")), name)
                         new[name] = joined(self._pieces(key, part[name], flush=False) or [])
                     elif is_list(part.get(name)):
-                        key = (*prefix, part.get("type"), name)
+                        key = (*prefix, _name(part.get("type")), name)
                         new[name] = self._parts(key, part[name], flush=flush)
             rewritten.append(new)
         if flush:
@@ -195,7 +195,7 @@ class AnswerRewriter:
         rewritten: list[Any] = []
         changed = False
         for at, call in enumerate(calls or []):
-            place = at if call.index is None and not is_delta else call.index
+            place = at if call.index is None and not is_delta else _name(call.index)
             key = (index, "tool", place)
             began = self._calls.get(key)
             if call.id and call.id != began:
@@ -228,3 +228,8 @@ class AnswerRewriter:
         if not rest:
             return []
         return [ToolCallDelta(index=key[2], function=FunctionCallDelta(arguments=rest))]
+
+
+def _name(value: Any) -> int | str | None:
+    """Return what may be part of a key: servers send anything as an index."""
+    return value if isinstance(value, (int, str)) else None

@@ -510,3 +510,18 @@ def test_per_call_options_are_checked(mode: Mode, given):
     talk = Talk(mode, reply(completion("ok")), plugins=[redaction()])
     assert isinstance(talk.one(plugin_options={"redaction": given}).error, ConfigurationError)
     assert talk.sent == 0
+
+
+def test_indexes_of_any_kind(mode: Mode):
+    call = {"index": {"a": 1}, "id": "c", "function": {"name": "f", "arguments": "{}"}}
+    part = {"type": {"b": 2}, "index": [0], "text": "odd"}
+    parts = [
+        chunk("joe.fake@exam", index=[1]),
+        chunk("a", index="0", tool_calls=[call], reasoning_details=[part]),
+        chunk("b", index=0),
+    ]
+    answer = Talk(mode, stream(*parts), plugins=[redaction()], on_truncation="accept").one(
+        stream=True
+    )
+    assert answer.error is None
+    assert "joe.fake@exam" in "".join(each.text for each in answer.chunks)
