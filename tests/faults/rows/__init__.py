@@ -5,4 +5,7 @@ from __future__ import annotations
 from tests.faults.rows import statuses
 from tests.faults.table import Row
 
-ALL: list[Row] = [*statuses.ROWS]
+CLASSES: dict[str, list[Row]] = {
+    "statuses": statuses.ROWS,
+}
+ALL: list[Row] = [row for rows in CLASSES.values() for row in rows]
