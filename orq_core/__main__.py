@@ -154,11 +154,10 @@ def _plugins(_options: argparse.Namespace) -> int:
 def _summary(completion: ChatCompletion) -> str:
     facts = [completion.model or "unknown model"]
     info, usage = completion.info, completion.usage
-    if info is not None:
-        if info.time_to_first_event is not None:
-            facts.append(f"first event after {info.time_to_first_event:.2f} s")
-        if info.elapsed is not None:
-            facts.append(f"{info.elapsed:.2f} s in all")
+    if info.time_to_first_event is not None:
+        facts.append(f"first event after {info.time_to_first_event:.2f} s")
+    if info.elapsed is not None:
+        facts.append(f"{info.elapsed:.2f} s in all")
     if usage is not None:
         facts.append(f"{usage.prompt_tokens} + {usage.completion_tokens} tokens")
     return ", ".join(facts)

@@ -12,5 +12,4 @@ with Orq() as client:
 
 print(completion.text)
 print(completion.choices[0].finish_reason, completion.usage)
-if completion.info is not None:
-    print(completion.info.status, completion.info.request_id, completion.info.elapsed)
+print(completion.info.status, completion.info.request_id, completion.info.elapsed)

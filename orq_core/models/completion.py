@@ -113,10 +113,25 @@ class ChatCompletion(Answer):
     usage: Usage | None = None
     system_fingerprint: str | None = None
     service_tier: str | None = None
-    info: CallInfo | None = field(default=None, eq=False, repr=False, metadata={"wire": False})
+    _info: CallInfo | None = field(
+        default=None, alias="_info", eq=False, repr=False, metadata={"wire": False}
+    )
     _given: frozenset[str] = field(
         default=frozenset({"choices"}), alias="_given", repr=False, eq=False
     )
+
+    @property
+    def info(self) -> CallInfo:
+        """What is known of the call; of a completion that no call returned, nothing."""
+        if self._info is None:
+            from orq_core.call import CallInfo  # noqa: PLC0415 - that module needs this one
+
+            self._info = CallInfo()
+        return self._info
+
+    @info.setter
+    def info(self, info: CallInfo) -> None:
+        self._info = info
 
     @property
     def text(self) -> str:
