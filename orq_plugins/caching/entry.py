@@ -21,11 +21,11 @@ _VERSION = 1
 
 
 def pack(item: Item) -> bytes | None:
-    """Write an item; None for one that holds what no entry can (integers beyond 64 bits)."""
+    """Write an item; None for one that holds what no entry can, as integers beyond 64 bits."""
     try:
         beside = _beside(item) if isinstance(item, ChatCompletionChunk) else None
         return msgspec.msgpack.encode((to_dict(item), beside))
-    except (OverflowError, UnicodeError, msgspec.MsgspecError):
+    except Exception:  # noqa: BLE001 - a plugin may have put anything into it
         return None
 
 
@@ -92,6 +92,14 @@ def fitted(items: Iterable[bytes], *, stream: bool) -> Sequence[Item]:
     if stream or not any(isinstance(item, ChatCompletionChunk) for item in unpacked):
         return unpacked
     return [whole(unpacked)]
+
+
+def readable(items: Iterable[bytes], *, stream: bool) -> Sequence[Item]:
+    """Return the items for a call as `fitted` does; none of what can't be read."""
+    try:
+        return fitted(items, stream=stream)
+    except Exception:  # noqa: BLE001 - damaged, or written by another version: as good as absent
+        return ()
 
 
 def whole(items: Iterable[Item]) -> ChatCompletion:

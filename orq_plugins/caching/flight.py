@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import threading
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from orq_core import APITimeoutError, OrqError, StreamInterruptedError
+from orq_plugins.caching._tasks import stop
+from orq_plugins.caching.sharing import seconds_left, told_of
 
 if TYPE_CHECKING:
     from orq_core import Call, Item, Items
@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 Landed = Callable[["Flight", bool], Awaitable[None]]
 
 _AHEAD = 256  # items that a request whose answer is not kept may run ahead of its callers
-
-
-class Lost(Exception):  # noqa: N818 - it says that somebody else gave up
-    """The request ended with the one who made it, before this caller had anything of it."""
+_TASK = "task"  # stands for the task that pulls, where calls that pull are named by their id
 
 
 class Flight:
@@ -32,9 +29,14 @@ class Flight:
     """
 
     def __init__(
-        self, items: Items, recording: Recording, landed: Landed, gone: Callable[[], None]
+        self,
+        items: Items,
+        recording: Recording,
+        landed: Landed,
+        gone: Callable[[Flight], None],
+        now: Callable[[], float],
     ) -> None:
-        """Follow ``items``.
+        """Follow ``items``; ``now`` gives seconds on a monotonic clock.
 
         ``landed`` is awaited once: when a caller has had everything, and the answer may be kept, or
         when that can't be any more. Then ``gone`` is called.
@@ -44,11 +46,13 @@ class Flight:
         self._items = items
         self._landed = landed
         self._gone = gone
+        self._now = now
         self._changed = threading.Condition()
         self._waiting: set[asyncio.Future[None]] = set()
         self._callers: dict[str, int] = {}
+        self._ended: float | None = None
         self._leader = ""
-        self._pulling = False
+        self._puller = ""
         self._closing = False
         self._over = False
         self._has_landed = False
@@ -59,10 +63,15 @@ class Flight:
         self._leader = call.id
         self._callers[call.id] = 0
 
-    def join(self, call: Call) -> bool:
+    @property
+    def age(self) -> float:
+        """Seconds since the whole answer was here; somebody may be slow to read it."""
+        return 0.0 if self._ended is None else self._now() - self._ended
+
+    def join(self, call: Call, ttl: float) -> bool:
         """Take part; False when there is nothing to take part in any more."""
         with self._changed:
-            failed = self._over and self.error is not None
+            failed = self._over and (self.error is not None or self.age >= ttl)
             if failed or self._closing or not self.recording.complete:
                 return False
             self._callers[call.id] = 0
@@ -72,19 +81,25 @@ class Flight:
         """Stop taking part; the last to leave closes the request."""
         with self._changed:
             self._callers.pop(call.id, None)
+            if call.id == self._leader:
+                self.recording.drop_originals()
+            if call.id == self._puller:
+                # Interrupted between taking its turn and using it.
+                self._puller = ""
+                self._changed.notify_all()
             if self._callers:
                 return
             self._closing = True
             over = self._over
-        self._gone()
+        self._gone(self)
         if over:
-            # Its traceback holds the frames of those who have been told.
-            self.error = None
             await self._land(keep=False)
         elif self._task is not None:
-            self._task.cancel()
+            await stop(self._task)
         elif not call.runtime.is_async:
             await self._end(asyncio.CancelledError())
+        # Its traceback holds the frames of those who have been told.
+        self.error = None
 
     async def next(self, call: Call, at: int, *, leads: bool) -> Item | None:
         """Return item number ``at`` when it has come, None at the end.
@@ -93,6 +108,8 @@ class Flight:
         for one who may as well ask anew.
         """
         while True:
+            # The leader's limits are those of the request itself.
+            left = None if leads else seconds_left(call)
             waiter: asyncio.Future[None] | None = None
             with self._changed:
                 if at < len(self.recording):
@@ -100,78 +117,105 @@ class Flight:
                     return self.recording.item(at, original=leads)
                 if self._over:
                     break
-                mine, self._pulling = not self._pulling, True
+                mine = not self._puller
                 if call.runtime.is_async:
-                    loop = asyncio.get_running_loop()
-                    waiter = loop.create_future()
-                    self._waiting.add(waiter)
-                    if mine:
-                        self._task = loop.create_task(self._pull_all())
-            if waiter is not None:
-                await self._told(call, waiter, leads=leads)
-            elif mine:
-                await self._pull()
+                    waiter = self._announced(pulls=mine)
+                elif mine:
+                    self._puller = call.id
+                else:
+                    self._changed.wait(seconds_left(call))
+                    continue
+            if waiter is None:
+                await self._pull(call.id)
             else:
-                self._wait(call)
+                await self._told(waiter, left)
         if self.error is not None:
-            raise _for(self.error, at, leads=leads)
+            raise told_of(call, self.error, delivered=call.stream and at > 0, leads=leads)
         await self._land(keep=True)
         return None
 
-    async def fly_alone(self) -> None:
-        """Pull to the end without a caller, for an answer that is fetched ahead of need."""
-        await self._pull_all()
-        await self._land(keep=self.error is None)
+    def _announced(self, *, pulls: bool) -> asyncio.Future[None]:
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
+        self._waiting.add(waiter)
+        if pulls:
+            self._puller = _TASK
+            self._task = loop.create_task(self._pull_all())
+            self._task.add_done_callback(self._stopped)
+        return waiter
+
+    def _stopped(self, task: asyncio.Task[None]) -> None:
+        """Tell everyone of a task that somebody cancelled before it began."""
+        del task
+        with self._changed:
+            if self._over:
+                return
+            self.error, self._over = asyncio.CancelledError(), True
+        self._tell()
 
     async def _pull_all(self) -> None:
-        while not self._over:
-            self._pulling = True
-            await self._pull()
-            while self._too_far_ahead():
-                await self._told_of_progress()
+        try:
+            while not self._over:
+                await self._pull(_TASK)
+                while self._too_far_ahead():  # noqa: ASYNC110 - rare: it is too big to keep
+                    await asyncio.sleep(0.001)
+        except asyncio.CancelledError as error:
+            await self._end(error)
 
-    async def _pull(self) -> None:
+    async def _pull(self, puller: str) -> None:
         try:
             item = await self._items.__anext__()
+            with self._changed:
+                self.recording.add(item, original=self._leader in self._callers)
+                self.recording.forget(min(self._callers.values(), default=len(self.recording)))
+                self._puller = puller if puller == _TASK else ""
+            if not self.recording.complete:
+                # Nobody need wait for an answer that will not be stored.
+                await self._land(keep=False, gone=False)
         except StopAsyncIteration:
             await self._end(None)
         except BaseException as error:
             await self._end(error)
-            if not isinstance(error, Exception) and self._task is None:
+            if not isinstance(error, Exception) and puller != _TASK:
                 # A thread that is interrupted must hear of it at its own line.
                 raise
         else:
-            with self._changed:
-                self.recording.add(item, original=self._leader in self._callers)
-                self.recording.forget(min(self._callers.values(), default=0))
-                self._pulling = False
             self._tell()
 
     async def _end(self, error: BaseException | None) -> None:
         try:
             await self._items.aclose()
-        except Exception as second:  # noqa: BLE001 - what ended the items comes first
+        except BaseException as second:
+            # What ended the items comes first.
             error = error or second
-        with self._changed:
-            if self._over:
-                return
-            self.error, self._over, self._pulling = error, True, False
-        try:
-            if error is not None:
-                await self._land(keep=False)
+            if not isinstance(second, Exception) and self._task is None:
+                raise
         finally:
-            self._tell()
-            del error
+            with self._changed:
+                over, self._over, self._puller = self._over, True, ""
+                if not over:
+                    self.error, self._ended = error, self._now()
+            try:
+                if error is not None and not over:
+                    await self._land(keep=False)
+            finally:
+                self._tell()
+                del error
 
-    async def _land(self, *, keep: bool) -> None:
+    async def _land(self, *, keep: bool, gone: bool = True) -> None:
         with self._changed:
             if self._has_landed:
                 return
             self._has_landed = True
         try:
             await self._landed(self, keep)
+        except BaseException:
+            # Whoever is left does it, the last to leave at the latest.
+            self._has_landed = False
+            raise
         finally:
-            self._gone()
+            if gone:
+                self._gone(self)
 
     def _tell(self) -> None:
         with self._changed:
@@ -181,56 +225,14 @@ class Flight:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _wait(self, call: Call) -> None:
-        left = _left(call)
-        with self._changed:
-            if not self._over and self._pulling:
-                self._changed.wait(left)
-
-    async def _told(self, call: Call, waiter: asyncio.Future[None], *, leads: bool) -> None:
+    async def _told(self, waiter: asyncio.Future[None], left: float | None) -> None:
         try:
-            if leads:
-                # Its limits are those of the request itself.
-                await waiter
-            else:
-                await asyncio.wait((waiter,), timeout=_left(call))
-                _left(call)
+            await asyncio.wait((waiter,), timeout=left)
         finally:
             self._waiting.discard(waiter)
 
     def _too_far_ahead(self) -> bool:
-        slowest = min(self._callers.values(), default=0)
-        return (
-            self._task is not None
-            and not self._over
-            and not self.recording.complete
-            and len(self.recording) - slowest > _AHEAD
-        )
-
-    async def _told_of_progress(self) -> None:
-        # Rare enough to be looked for instead of being told: such an answer is too big to keep.
-        await asyncio.sleep(0.001)
-
-
-def _left(call: Call) -> float | None:
-    """Return the seconds a call has left; raises APITimeoutError when it has none."""
-    if call.limits.total_at is None:
-        return None
-    left = call.limits.total_at - call.now()
-    if left <= 0:
-        call.limits.phase_at = None
-        raise call.limits.error()
-    return left
-
-
-def _for(error: BaseException, at: int, *, leads: bool) -> BaseException:
-    """Return what a caller is told of the end of a request that it shares."""
-    if isinstance(error, Exception):
-        if leads:
-            return error
-        if not (isinstance(error, APITimeoutError) and error.kind == "total"):
-            return copy.copy(error) if isinstance(error, OrqError) else error
-    # Somebody else's deadline or interruption.
-    if at == 0 and not leads:
-        return Lost()
-    return StreamInterruptedError("the call whose request this one shared was stopped")
+        # Ahead of the fastest: he must not wait for those who may wait for him.
+        fastest = max(self._callers.values(), default=0)
+        ahead = len(self.recording) - fastest
+        return not self._over and not self.recording.complete and ahead > _AHEAD

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import os
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from orq_core._runtime import drive
+from orq_plugins.caching._lock import Lock
 from orq_plugins.caching.flight import Flight
 from orq_plugins.caching.recording import Recording
 from orq_plugins.caching.source import fetch
 
 if TYPE_CHECKING:
-    from orq_core import Call, Proceed
+    from orq_core import Call, Proceed, Runtime
     from orq_core.models import ChatCompletionRequest
-    from orq_plugins.caching.flight import Landed
     from orq_plugins.caching.guard import GuardedStore
+    from orq_plugins.caching.landing import Landing
 
 _PATIENCE = 1.0  # seconds that closing a client waits for answers fetched in the background
 
@@ -29,102 +33,107 @@ class Flights:
         self._store = store
         self._max_bytes = max_bytes
         self._lease = lease
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._flying: dict[tuple[Any, ...], Flight] = {}
         self._background: set[asyncio.Task[None] | threading.Thread] = set()
 
     def board(
-        self,
-        call: Call,
-        key: str,
-        request: ChatCompletionRequest,
-        proceed: Proceed,
-        landed: Landed,
+        self, call: Call, request: ChatCompletionRequest, proceed: Proceed, landing: Landing
     ) -> tuple[Flight, bool]:
         """Join the flight of a key, or start it; tells whether this call leads it."""
-        place = _place(call, key)
         with self._lock:
-            flight = self._flying.get(place)
-            if flight is not None and flight.join(call):
+            flight = self._flying.get(_place(call, landing.key))
+            if flight is not None and flight.join(call, landing.ttl):
                 return flight, False
-            flight = self._start(call, key, request, proceed, landed)
-            flight.lead(call)
-            return flight, True
+            return self._start(call, request, proceed, landing), True
 
     def refresh(
-        self,
-        call: Call,
-        key: str,
-        request: ChatCompletionRequest,
-        proceed: Proceed,
-        landed: Landed,
+        self, call: Call, request: ChatCompletionRequest, proceed: Proceed, landing: Landing
     ) -> None:
         """Fetch an answer ahead of need, unless somebody does already; returns at once."""
+        place = _place(call, landing.key)
         with self._lock:
-            if _place(call, key) in self._flying:
+            if place in self._flying:
                 return
-            flight = self._start(call, key, request, proceed, landed)
-        worker: asyncio.Task[None] | threading.Thread
+            flight = self._start(call, request, proceed, landing)
         if call.runtime.is_async:
-            worker = asyncio.get_running_loop().create_task(flight.fly_alone())
-            worker.add_done_callback(self._background.discard)
-        else:
-            worker = threading.Thread(target=self._fly, args=(flight,), daemon=True)
-        self._background.add(worker)
-        if isinstance(worker, threading.Thread):
-            worker.start()
-
-    async def settle(self) -> None:
-        """Wait a moment for answers that are fetched in the background, then let them be."""
-        loop = _running_loop()
-        tasks = [
-            worker
-            for worker in self._background
-            if isinstance(worker, asyncio.Task) and worker.get_loop() is loop
-        ]
-        if tasks:
-            await asyncio.wait(tasks, timeout=_PATIENCE)
-            for task in tasks:
-                task.cancel()
-        for worker in tuple(self._background):
-            if isinstance(worker, threading.Thread):
-                worker.join(_PATIENCE)
-
-    def _fly(self, flight: Flight) -> None:
+            task = asyncio.get_running_loop().create_task(_flown(flight, call))
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
+            # It may be cancelled before it begins.
+            task.add_done_callback(lambda _: self._forget(place, flight))
+            return
+        thread = threading.Thread(target=self._fly, args=(flight, call), daemon=True)
+        self._background.add(thread)
         try:
-            drive(flight.fly_alone())
+            thread.start()
+        except RuntimeError:
+            # There are too many already, or the interpreter is about to end.
+            self._background.discard(thread)
+            drive(flight.leave(call))
+
+    async def settle(self, runtime: Runtime) -> None:
+        """Wait a moment for answers that are fetched in the background, then let them be."""
+        workers = tuple(self._background)
+        if not runtime.is_async:
+            latest = time.monotonic() + _PATIENCE
+            for worker in workers:
+                if isinstance(worker, threading.Thread):
+                    worker.join(max(0.0, latest - time.monotonic()))
+            return
+        loop = asyncio.get_running_loop()
+        tasks = {
+            worker
+            for worker in workers
+            if isinstance(worker, asyncio.Task) and worker.get_loop() is loop
+        }
+        if tasks:
+            late = (await asyncio.wait(tasks, timeout=_PATIENCE))[1]
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=_PATIENCE)
+
+    def _fly(self, flight: Flight, call: Call) -> None:
+        try:
+            drive(_flown(flight, call))
         finally:
             self._background.discard(threading.current_thread())
 
     def _start(
-        self,
-        call: Call,
-        key: str,
-        request: ChatCompletionRequest,
-        proceed: Proceed,
-        landed: Landed,
+        self, call: Call, request: ChatCompletionRequest, proceed: Proceed, landing: Landing
     ) -> Flight:
-        place = _place(call, key)
-        items = fetch(call, proceed.detached(request), self._store, key, self._lease)
-
-        def gone() -> None:
-            with self._lock:
-                if self._flying.get(place) is flight:
-                    del self._flying[place]
-
-        flight = Flight(items, Recording(self._max_bytes), landed, gone)
+        place = _place(call, landing.key)
+        recording = Recording(self._max_bytes)
+        upstream = proceed.detached(request)
+        items = fetch(call, upstream, self._store, self._lease, landing, recording)
+        # No flight refers to itself: it has to go with its last caller, not with the collector.
+        gone = functools.partial(self._forget, place)
+        flight = Flight(items, recording, landing, gone, call.now)
+        flight.lead(call)
         self._flying[place] = flight
         return flight
+
+    def _forget(self, place: tuple[Any, ...], flight: Flight) -> None:
+        with self._lock:
+            if self._flying.get(place) is flight:
+                del self._flying[place]
+
+
+async def _flown(flight: Flight, call: Call) -> None:
+    """Follow a flight to its end for those who will ask."""
+    at = 0
+    try:
+        # There is nobody to be told of a failure.
+        with contextlib.suppress(Exception):
+            while await flight.next(call, at, leads=True) is not None:
+                at += 1
+    finally:
+        await flight.leave(call)
 
 
 def _place(call: Call, key: str) -> tuple[Any, ...]:
     loop = asyncio.get_running_loop() if call.runtime.is_async else None
-    # The child of a fork must not wait for threads that only its parent has.
-    return key, os.getpid(), loop
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
+    # Whoever takes a truncated answer for a whole one gets it from nobody who raises, and the child
+    # of a fork must not wait for threads that only its parent has.
+    return key, call.options.on_truncation, os.getpid(), loop

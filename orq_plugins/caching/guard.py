@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from orq_plugins.caching._tasks import within
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -55,7 +56,7 @@ class GuardedStore:
     ) -> T:
         try:
             if runtime.is_async:
-                return await asyncio.wait_for(ask(runtime, *args), self._seconds)
+                return await within(self._seconds, ask, runtime, *args)
             return await ask(runtime, *args)
         except Exception as error:  # noqa: BLE001 - whatever it is, the call goes on
             self._failed(error)

@@ -32,6 +32,7 @@ _NOT_IN_THE_ANSWER = frozenset(
         "timeout",
     },
 )
+_MARK = "\0"
 _LONG = 512  # characters from which base64 is worth a digest
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 
@@ -93,7 +94,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, str) and len(value) >= _LONG and _is_data(value):
-        return {"sha256": hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()}
+        digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+        return f"{_MARK}sha256:{digest}"
+    if isinstance(value, str) and value.startswith(_MARK):
+        # No text may pass for the digest of another.
+        return _MARK + value
     return value
 
 

@@ -11,13 +11,15 @@ from orq_core import (
     OrqError,
     PluginError,
 )
-from orq_plugins.caching.entry import fitted, whole
-from orq_plugins.caching.flight import Flight, Lost
+from orq_plugins.caching.entry import readable, whole
+from orq_plugins.caching.landing import Landing
+from orq_plugins.caching.sharing import Lost
 
 if TYPE_CHECKING:
     from orq_core import Call, Item, Items, Proceed
     from orq_core.models import ChatCompletionRequest
     from orq_plugins.caching.entry import Entry
+    from orq_plugins.caching.flight import Flight
     from orq_plugins.caching.flights import Flights
     from orq_plugins.caching.policy import CacheOptions
     from orq_plugins.caching.shelf import Shelf
@@ -44,49 +46,58 @@ class Lookup:
         """Yield the stored answer, or the one that is asked for now."""
         shelf, options = self._shelf, self._options
         key = await shelf.key(call, request, options)
+        landing = Landing(shelf, options, call, request, key)
         entry = await shelf.find(call.runtime, key)
-        if entry is not None and shelf.is_fresh(entry, options):
-            for item in self._served(call, key, entry, "hit"):
-                yield item
-            return
-        if entry is not None and shelf.may_be_refreshed(entry, options):
-            if not options.no_store:
-                landed = _Landing(self._shelf, self._options, call, key)
-                self._flights.refresh(call, key, request, proceed, landed)
-            for item in self._served(call, key, entry, "stale"):
+        stored = () if entry is None else readable(entry.items, stream=call.stream)
+        if not stored:
+            entry = None
+        result = self._use_of(entry)
+        if entry is not None and result is not None:
+            if result == "stale" and not (options.no_store or options.only_if_cached):
+                self._flights.refresh(call, request, proceed, landing)
+            _note(call, key, result, age=shelf.age(entry))
+            for item in stored:
                 yield item
             return
         if options.only_if_cached:
             _note(call, key, "miss")
             raise CacheMissError("only_if_cached: the answer is not in the cache", plugin="caching")
         delivered = False
+        fetched = self._fetched(call, request, proceed, landing)
         try:
-            async for item in self._fetched(call, key, request, proceed):
+            async for item in fetched:
                 yield item
                 delivered = True
         except _DOWN as error:
             if delivered or entry is None or not shelf.serves_on_error(entry, options):
                 raise
-            _note(call, key, "stale", error=type(error).__name__)
+            _note(call, key, "stale", error=type(error).__name__, age=shelf.age(entry))
         else:
             return
-        for item in self._served(call, key, entry, "stale"):
+        finally:
+            await fetched.aclose()
+        for item in stored:
             yield item
 
-    def _served(self, call: Call, key: str, entry: Entry, result: str) -> list[Item]:
-        _note(call, key, result, age=self._shelf.age(entry))
-        return list(fitted(entry.items, stream=call.stream))
+    def _use_of(self, entry: Entry | None) -> str | None:
+        """Name what an entry serves as before anybody is asked; None if it doesn't."""
+        if entry is None:
+            return None
+        if self._shelf.is_fresh(entry, self._options):
+            return "hit"
+        return "stale" if self._shelf.may_be_refreshed(entry, self._options) else None
 
     async def _fetched(
-        self, call: Call, key: str, request: ChatCompletionRequest, proceed: Proceed
+        self, call: Call, request: ChatCompletionRequest, proceed: Proceed, landing: Landing
     ) -> Items:
-        landed = _Landing(self._shelf, self._options, call, key)
         for _ in range(_RESTARTS):
-            flight, leads = self._flights.board(call, key, request, proceed, landed)
-            _note(call, key, "miss" if leads else "coalesced")
+            flight, leads = self._flights.board(call, request, proceed, landing)
+            _note(call, landing.key, "miss" if leads else "coalesced")
             items = _followed(flight, call, leads=leads)
             try:
                 async for item in items:
+                    if leads and flight.recording.is_anothers:
+                        _note(call, landing.key, "coalesced")
                     yield item
             except Lost:
                 continue
@@ -111,22 +122,6 @@ async def _followed(flight: Flight, call: Call, *, leads: bool) -> Items:
         await flight.leave(call)
     if collected:
         yield whole(collected)
-
-
-class _Landing:
-    """Stores what a flight brought, once."""
-
-    def __init__(self, shelf: Shelf, options: CacheOptions, call: Call, key: str) -> None:
-        self._shelf = shelf
-        self._options = options
-        self._call = call
-        self._key = key
-
-    async def __call__(self, flight: Flight, keep: bool, /) -> None:
-        items = flight.recording.packed() if keep and not self._options.no_store else None
-        if items is not None:
-            await self._shelf.keep(self._call.runtime, self._key, items, self._options)
-        await self._shelf.release(self._call, self._key)
 
 
 def _note(call: Call, key: str, result: str, **more: Any) -> None:

@@ -84,5 +84,5 @@ class Caching:
     @hookimpl
     async def orq_client_closed(self, client: Orq | AsyncOrq) -> None:
         """Release what the store holds open; it opens again when it is asked again."""
-        await self._flights.settle()
+        await self._flights.settle(client.runtime)
         await self.store.close(client.runtime)

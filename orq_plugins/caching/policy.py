@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from attrs import Attribute, define, field, fields
 
 from orq_core import ConfigurationError
+from orq_core._json import is_list, is_object
+from orq_core.models import UNSET
 
 if TYPE_CHECKING:
     from orq_core.models import ChatCompletionRequest
@@ -110,9 +112,12 @@ def _always(request: ChatCompletionRequest) -> bool:
 
 
 def _deterministic(request: ChatCompletionRequest) -> bool:
-    one = not request.n or request.n == 1
-    seeded = isinstance(request.seed, (int, float))
-    return one and (seeded or request.temperature == 0)
+    def sent(name: str) -> object:
+        # What `extra_body` says replaces the field of the same name.
+        return request.extra.get(name, getattr(request, name))
+
+    one = sent("n") in (UNSET, None, 1)
+    return one and (isinstance(sent("seed"), (int, float)) or sent("temperature") == 0)
 
 
 class Completeness:
@@ -126,21 +131,25 @@ class Completeness:
 
     def see(self, item: Mapping[str, Any]) -> None:
         """Take one item as JSON data."""
-        for at, choice in enumerate(item.get("choices") or ()):
-            given = choice.get("index")
-            # A server may send anything as an index.
-            index = given if isinstance(given, (int, str)) else at
-            self._seen.add(index)
-            reason = choice.get("finish_reason")
-            if reason in _STORED_REASONS:
-                self._finished.add(index)
-            elif reason:
-                self._refused = True
-            said = choice.get("delta") or choice.get("message") or {}
-            if said.get("refusal"):
-                self._refused = True
+        choices = item.get("choices")
+        for at, choice in enumerate(choices if is_list(choices) else ()):
+            if is_object(choice):
+                self._choice(choice, at)
 
-    @property
-    def storable(self) -> bool:
-        """Whether each choice came to a good end: a stop or tool calls, and no refusal."""
-        return bool(self._seen) and self._seen == self._finished and not self._refused
+    def _choice(self, choice: dict[str, Any], at: int) -> None:
+        given, reason = choice.get("index"), choice.get("finish_reason")
+        # A server may send anything as an index.
+        index = given if isinstance(given, (int, str)) else at
+        self._seen.add(index)
+        if isinstance(reason, str) and reason in _STORED_REASONS:
+            self._finished.add(index)
+        elif reason:
+            self._refused = True
+        said = choice.get("delta") or choice.get("message")
+        if is_object(said) and said.get("refusal"):
+            self._refused = True
+
+    def storable(self, choices: int) -> bool:
+        """Tell whether so many choices came to a good end: a stop or tool calls, no refusal."""
+        ended = self._seen == self._finished and not self._refused
+        return ended and len(self._seen) >= max(1, choices)

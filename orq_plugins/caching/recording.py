@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 from orq_plugins.caching.entry import body_of, pack, unpack
@@ -12,10 +13,11 @@ if TYPE_CHECKING:
 
 
 class Recording:
-    """Keeps items as bytes while they fit into ``max_bytes``, so that they can be stored.
+    """Keeps items as bytes, so that they can be stored if they fit into ``max_bytes``.
 
     An answer that doesn't fit, or holds what no entry can, is not stored and nobody new may follow
-    it; those who follow already get all of it.
+    it; those who follow already get all of it. ``is_anothers``: it came from the store, where it
+    grows old from the time when it was put there.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -26,19 +28,21 @@ class Recording:
         self._size = 0
         self._forgotten = 0
         self.complete = True
+        self.is_anothers = False
 
     def __len__(self) -> int:
         return len(self._items)
 
     def add(self, item: Item, *, original: bool) -> None:
         """Take the next item; ``original``: somebody will ask for it itself."""
-        data = pack(item) if self.complete else None
+        data = pack(item)
         if data is not None:
             self._size += len(data)
-        self.complete = data is not None and self._size <= self._max_bytes
-        if data is not None and original:
+        self.complete = self.complete and data is not None and self._size <= self._max_bytes
+        kept = _copied(item) if data is None else data
+        if original:
             self._originals[len(self._items)] = item
-        self._items.append(item if data is None else data)
+        self._items.append(kept)
 
     def item(self, at: int, *, original: bool) -> Item:
         """Return an item not yet forgotten: the ``original`` to one caller, copies to others."""
@@ -46,7 +50,7 @@ class Recording:
             return first
         kept = self._items[at]
         assert kept is not None  # noqa: S101 - callers forget only what all of them have had
-        return unpack(kept) if isinstance(kept, bytes) else kept
+        return unpack(kept) if isinstance(kept, bytes) else _copied(kept)
 
     def forget(self, before: int) -> None:
         """Let go of items that everyone has had, when they are not to be stored anyway."""
@@ -55,12 +59,26 @@ class Recording:
                 self._items[at] = None
             self._forgotten = max(self._forgotten, before)
 
-    def packed(self) -> tuple[bytes, ...] | None:
-        """Return all items to be stored; None when the answer is not one to keep."""
-        if not self.complete:
+    def drop_originals(self) -> None:
+        """Let go of what nobody will ask for any more."""
+        self._originals.clear()
+
+    def packed(self, choices: int) -> tuple[bytes, ...] | None:
+        """Return all items to be stored; None when the answer is not one to keep.
+
+        ``choices`` is how many were asked for.
+        """
+        if not self.complete or self.is_anothers:
             return None
         completeness = Completeness()
         items = tuple(item for item in self._items if isinstance(item, bytes))
         for item in items:
             completeness.see(body_of(item))
-        return items if completeness.storable else None
+        return items if completeness.storable(choices) else None
+
+
+def _copied(item: Item) -> Item:
+    try:
+        return copy.deepcopy(item)
+    except Exception:  # noqa: BLE001 - a plugin put something into it that can't be copied
+        return item

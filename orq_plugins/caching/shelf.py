@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from typing import TYPE_CHECKING
 
@@ -55,14 +56,23 @@ class Shelf:
         data = await self._store.get(runtime, key)
         return None if data is None else Entry.load(data)
 
+    def ttl(self, options: CacheOptions) -> float:
+        """Return the seconds for which a new answer is fresh."""
+        return self._freshness.ttl if options.ttl is None else options.ttl
+
     async def keep(
-        self, runtime: Runtime, key: str, items: tuple[bytes, ...], options: CacheOptions
+        self,
+        runtime: Runtime,
+        key: str,
+        items: tuple[bytes, ...],
+        options: CacheOptions,
+        age: float,
     ) -> None:
-        """Store an answer."""
-        freshness = self._freshness
-        ttl = freshness.ttl if options.ttl is None else options.ttl
-        entry = Entry(self._clock(), ttl, items)
-        await self._store.set(runtime, key, entry.dump(), ttl + freshness.kept - freshness.ttl)
+        """Store an answer that came ``age`` seconds ago."""
+        freshness, ttl = self._freshness, self.ttl(options)
+        entry = Entry(self._clock() - age, ttl, items)
+        kept: float | None = ttl + max(freshness.stale_while_revalidate, freshness.stale_if_error)
+        await self._store.set(runtime, key, entry.dump(), None if kept == math.inf else kept)
 
     async def release(self, call: Call, key: str) -> None:
         """Give back the lease on a key."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from orq_plugins.caching._lock import Lock
 from orq_plugins.caching.stores._bounds import checked_bytes
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class MemoryStore:
         """Begin empty."""
         self._max_bytes = checked_bytes(max_bytes)
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._values: OrderedDict[str, tuple[bytes, float | None]] = OrderedDict()
         self._size = 0
 

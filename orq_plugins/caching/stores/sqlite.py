@@ -6,14 +6,17 @@ import logging
 import os
 import sqlite3
 import sys
-import threading
 import time
 import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from orq_core import ConfigurationError
+from orq_plugins.caching.stores import _statements as statements
 from orq_plugins.caching.stores._bounds import checked_bytes, checked_seconds
+from orq_plugins.caching.stores._forks import close_before_forks
+from orq_plugins.caching.stores._turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,45 +27,43 @@ T = TypeVar("T")
 
 _log = logging.getLogger("orq")
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS answers (
-    key TEXT PRIMARY KEY, value BLOB NOT NULL, until REAL, used REAL NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS answers_used ON answers (used);
-CREATE TABLE IF NOT EXISTS leases (
-    key TEXT PRIMARY KEY, owner TEXT NOT NULL, until REAL NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS total (one INTEGER PRIMARY KEY CHECK (one = 1), bytes INTEGER NOT NULL);
-INSERT OR IGNORE INTO total VALUES (1, 0);
-CREATE TRIGGER IF NOT EXISTS answers_in AFTER INSERT ON answers
-    BEGIN UPDATE total SET bytes = bytes + length(new.key) + length(new.value); END;
-CREATE TRIGGER IF NOT EXISTS answers_out AFTER DELETE ON answers
-    BEGIN UPDATE total SET bytes = bytes - length(old.key) - length(old.value); END;
-"""
-_DAMAGED = ("malformed", "not a database", "disk image")
-_TOUCH = 60.0  # seconds within which the time of an entry's use is not written again
+# Connections that were in use at a fork. In the child they are kept and not touched: they are the
+# parent's.
+_inherited: list[object] = []
 
 
 def default_path() -> Path:
     """Return where answers are kept unless told otherwise: the user's folder for caches."""
+    try:
+        return _caches() / "orq-core" / "answers.sqlite3"
+    except RuntimeError:
+        raise ConfigurationError("path: this user has no home folder; pass path=") from None
+
+
+def _caches() -> Path:
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "orq-core" / "answers.sqlite3"
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    # The specification of base directories has relative ones ignored.
+    return Path(named) if Path(named).is_absolute() else Path.home() / ".cache"
 
 
 class SQLiteStore:
     """Keeps up to ``max_bytes`` in a file that survives the process; others may share it.
 
     ``path``: the file, made with access for its owner only; default `default_path`.
-    ``busy_timeout``: seconds to wait for another process that writes. ``clock``: seconds since
-    1970. What was used least recently goes first.
+    ``busy_timeout``: seconds to wait for another process that writes, and for other threads.
+    ``clock``: seconds since 1970. What was used least recently goes first. A value larger than
+    the whole store is not kept.
 
-    A file that is damaged is set aside under another name, with a warning, and a new one begun.
-    Usable from any thread and after a fork.
+    The first time that the file is found damaged it is set aside, as ``….damaged`` and with a
+    warning, and a new one begun. Usable from any thread and after a fork. Not for network drives:
+    write-ahead logging needs shared memory. A file of something else's is left alone: every
+    operation raises `sqlite3.NotSupportedError`.
+
+    Raises ConfigurationError for an argument that can't be used.
     """
 
     def __init__(
@@ -74,71 +75,91 @@ class SQLiteStore:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Note the settings; the file is opened by the first call."""
+        if path is not None and os.fspath(path) in {"", ":memory:"}:
+            raise ConfigurationError("path: expected a file; MemoryStore keeps answers in memory")
         self.path = default_path() if path is None else Path(path)
         self._max_bytes = checked_bytes(max_bytes)
         self._busy_timeout = checked_seconds("busy_timeout", busy_timeout)
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = Turn()
         self._opened: sqlite3.Connection | None = None
         self._closing: weakref.finalize[..., Any] | None = None
+        self._file: tuple[int, int] | None = None
+        self._has_set_aside = False
         self._pid = os.getpid()
-        self._inherited: list[object] = []
+        close_before_forks(self)
 
     def __repr__(self) -> str:
         return f"<SQLiteStore {self.path.name}>"
 
     async def get(self, runtime: Runtime, key: str) -> bytes | None:
         """See `Store`."""
-        return await runtime.run(self._do, _get, key, self._clock())
+        return await runtime.run(self._do, statements.read, key, self._clock())
 
     async def set(self, runtime: Runtime, key: str, value: bytes, ttl: float | None) -> None:
-        """See `Store`; a value larger than the whole store is not kept."""
+        """See `Store`."""
         now = self._clock()
         until = None if ttl is None else now + ttl
-        await runtime.run(self._do, _set, key, value, until, now, self._max_bytes)
+        await runtime.run(self._do, statements.write, key, value, until, now, self._max_bytes)
 
     async def delete(self, runtime: Runtime, key: str) -> None:
         """See `Store`."""
-        await runtime.run(self._do, _delete, key)
+        await runtime.run(self._do, statements.delete, key)
 
     async def acquire(self, runtime: Runtime, key: str, owner: str, seconds: float) -> bool:
         """See `Store`."""
-        return await runtime.run(self._do, _acquire, key, owner, self._clock(), seconds)
+        return await runtime.run(self._do, statements.acquire, key, owner, self._clock(), seconds)
 
     async def release(self, runtime: Runtime, key: str, owner: str) -> None:
         """See `Store`."""
-        await runtime.run(self._do, _release, key, owner)
+        await runtime.run(self._do, statements.release, key, owner)
 
     async def close(self, runtime: Runtime) -> None:
         """See `Store`."""
         await runtime.run(self._close)
 
+    def before_fork(self) -> bool:
+        """Close the file: SQLite keeps account of its locks by process.
+
+        In a child that inherits a connection every other one to the same file would believe to
+        hold locks that only the parent holds, and lose what it writes.
+        """
+        try:
+            self._lock.take(self._busy_timeout)
+        except TimeoutError:
+            return False
+        self._let_go()
+        return True
+
+    def after_fork(self) -> None:
+        """Go on in the parent."""
+        self._lock.leave()
+
     def _do(self, act: Callable[..., T], *args: Any) -> T:
-        with self._lock:
+        with self._lock.taken(self._busy_timeout):
             try:
                 return act(self._connection(), *args)
             except sqlite3.DatabaseError as error:
-                if not any(word in str(error) for word in _DAMAGED):
+                if not (statements.is_damage(error) and self._set_aside()):
                     raise
-                self._set_aside()
             return act(self._connection(), *args)
 
     def _connection(self) -> sqlite3.Connection:
-        if self._pid != os.getpid():
-            # Kept and never used again: closing it here would drop the parent's locks.
-            self._inherited.append((self._opened, self._closing))
-            if self._closing is not None:
-                self._closing.detach()
-            self._opened, self._pid = None, os.getpid()
+        # It may be the parent's, or its file deleted or set aside by another process.
+        if self._pid != os.getpid() or (
+            self._opened is not None and self._file != _identity(self.path)
+        ):
+            self._let_go()
         if self._opened is None:
-            self._opened = self._open()
-            self._closing = weakref.finalize(self, self._opened.close)
+            self._opened, self._pid = self._open(), os.getpid()
+            self._closing = weakref.finalize(self, _close, self._opened, self._pid)
         return self._opened
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(FileExistsError):
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        self._file = _identity(self.path)
         connection = sqlite3.connect(
             self.path,
             timeout=self._busy_timeout,
@@ -146,110 +167,49 @@ class SQLiteStore:
             check_same_thread=False,
         )
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-        except sqlite3.Error:
+            statements.prepare(connection, self._busy_timeout)
+        except BaseException:
             connection.close()
             raise
         return connection
 
-    def _set_aside(self) -> None:
-        self._release_file()
-        aside = self.path.with_name(f"{self.path.name}.damaged-{int(self._clock())}")
+    def _set_aside(self) -> bool:
+        """Make way for a new file; False if that was done before and did not help."""
+        self._let_go()
+        if self._file != _identity(self.path):
+            return True  # another process was faster
+        if self._has_set_aside:
+            return False
+        self._has_set_aside = True
+        aside = self.path.with_name(f"{self.path.name}.damaged")
         _log.warning("the cache's file %s is damaged; it is kept as %s", self.path.name, aside.name)
-        with suppress(FileNotFoundError):
-            self.path.replace(aside)
+        # These first: once the damaged file is gone they would be the next one's.
         for suffix in ("-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            self.path.replace(aside)
+        return True
 
     def _close(self) -> None:
-        with self._lock:
-            if self._pid == os.getpid():
-                self._release_file()
+        with self._lock.taken(self._busy_timeout):
+            self._let_go()
 
-    def _release_file(self) -> None:
+    def _let_go(self) -> None:
         if self._closing is not None:
             self._closing()
         self._opened = self._closing = None
 
 
-def _get(connection: sqlite3.Connection, key: str, now: float) -> bytes | None:
-    found = connection.execute(
-        "SELECT value, until, used FROM answers WHERE key = ?", (key,)
-    ).fetchone()
-    if found is None:
+def _close(connection: sqlite3.Connection, pid: int) -> None:
+    if pid == os.getpid():
+        connection.close()
+    else:
+        _inherited.append(connection)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
         return None
-    value, until, used = found
-    if until is not None and until <= now:
-        return None
-    if used < now - _TOUCH:
-        # Whoever writes at the moment has better to do than to wait for this.
-        with suppress(sqlite3.OperationalError):
-            connection.execute("UPDATE answers SET used = ? WHERE key = ?", (now, key))
-    return bytes(value)
-
-
-def _set(
-    connection: sqlite3.Connection,
-    key: str,
-    value: bytes,
-    until: float | None,
-    now: float,
-    max_bytes: int,
-) -> None:
-    if len(key) + len(value) > max_bytes:
-        return
-    with _Writing(connection):
-        connection.execute("DELETE FROM answers WHERE key = ?", (key,))
-        connection.execute("INSERT INTO answers VALUES (?, ?, ?, ?)", (key, value, until, now))
-        if _total(connection) > max_bytes:
-            connection.execute("DELETE FROM answers WHERE until <= ?", (now,))
-        while (excess := _total(connection) - max_bytes) > 0:
-            # A few at a time: their sizes are not known beforehand.
-            connection.execute(
-                "DELETE FROM answers WHERE key IN (SELECT key FROM answers WHERE key != ?"
-                " ORDER BY used LIMIT ?)",
-                (key, max(1, excess // 65536)),
-            )
-
-
-def _total(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("SELECT bytes FROM total").fetchone()[0])
-
-
-def _delete(connection: sqlite3.Connection, key: str) -> None:
-    with _Writing(connection):
-        connection.execute("DELETE FROM answers WHERE key = ?", (key,))
-
-
-def _acquire(
-    connection: sqlite3.Connection, key: str, owner: str, now: float, seconds: float
-) -> bool:
-    with _Writing(connection):
-        connection.execute(
-            "INSERT INTO leases VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE"
-            " SET owner = excluded.owner, until = excluded.until"
-            " WHERE until <= ? OR owner = excluded.owner",
-            (key, owner, now + seconds, now),
-        )
-        holder = connection.execute("SELECT owner FROM leases WHERE key = ?", (key,)).fetchone()
-    return bool(holder[0] == owner)
-
-
-def _release(connection: sqlite3.Connection, key: str, owner: str) -> None:
-    with _Writing(connection):
-        connection.execute("DELETE FROM leases WHERE key = ? AND owner = ?", (key, owner))
-
-
-class _Writing:
-    """A transaction that takes the write lock at its beginning, where it can be waited for."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
+    return found.st_dev, found.st_ino

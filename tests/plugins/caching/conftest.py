@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -41,6 +42,21 @@ class ValkeyServer:
                 time.sleep(0.01)
             else:
                 return
+
+    def restart(self) -> None:
+        """Kill it and begin anew, with nothing kept, on the same port."""
+        self.kill()
+        self.start()
+
+    def stall(self) -> None:
+        """Have it take connections and questions, and answer none."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Have it answer all that it was asked."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it without a farewell."""

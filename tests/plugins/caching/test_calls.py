@@ -81,6 +81,8 @@ def test_a_served_answer_is_the_callers_own(mode: Mode):
         ("deterministic", {"seed": 7, "n": 2}, False),
         ("deterministic", {}, False),
         ("deterministic", {"temperature": None}, False),
+        ("deterministic", {"temperature": 0, "extra_body": {"temperature": 1}}, False),
+        ("deterministic", {"extra_body": {"temperature": 0}}, True),
         ("all", {}, True),
         ("explicit", {"temperature": 0}, False),
         ("explicit", options(), True),
@@ -202,7 +204,7 @@ def test_a_stale_answer_serves_while_a_new_one_is_fetched(mode: Mode):
             first = await talk.ask(client, **ASK)
             clock.now += 70
             second = await talk.ask(client, **ASK)
-            await plugin._flights.settle()
+            await plugin._flights.settle(client.runtime)
             third = await talk.ask(client, **ASK)
             return [first, second, third]
 

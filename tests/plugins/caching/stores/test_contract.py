@@ -110,6 +110,34 @@ def test_leases(mode: Mode, store: Any, kind: str):
     run(mode, made, body)
 
 
+def test_a_lease_is_prolonged_by_its_owner(mode: Mode, store: Any, kind: str):
+    made, clock = store
+
+    async def body(runtime: Any) -> None:
+        assert await made.acquire(runtime, "k", "one", 0.1)
+        assert await made.acquire(runtime, "k", "one", 60)
+        if kind == "redis":
+            await runtime.sleep(0.2)
+        clock.now += 0.2
+        assert await made.acquire(runtime, "k", "two", 60) is (kind == "memory")
+
+    run(mode, made, body)
+
+
+@pytest.mark.parametrize("ttl", [1e-9, 1e30, float("inf")])
+def test_any_time_to_live_will_do(mode: Mode, store: Any, ttl: float):
+    made, clock = store
+
+    async def body(runtime: Any) -> None:
+        await made.set(runtime, "a", b"value", ttl)
+        clock.now += 3600
+        if ttl < 1:
+            await runtime.sleep(0.02)
+        assert await made.get(runtime, "a") == (None if ttl < 1 else b"value")
+
+    run(mode, made, body)
+
+
 def test_a_closed_store_opens_again(mode: Mode, store: Any):
     made, _ = store
 

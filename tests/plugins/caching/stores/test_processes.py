@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import stat
@@ -30,11 +29,12 @@ from orq_core._runtime import Blocking, drive
 from orq_plugins.caching import SQLiteStore
 store, runtime = SQLiteStore(sys.argv[1], busy_timeout=20), Blocking()
 name, count = sys.argv[2], int(sys.argv[3])
-print("ready", flush=True)
 number = 0
 while number < count:
     value = hashlib.sha256(f"{name}{number}".encode()).digest() * 500
     drive(store.set(runtime, f"{name}{number}", value, None))
+    if number == 0:
+        print("ready", flush=True)
     number += 1
 """
 
@@ -50,10 +50,39 @@ with Orq("fake-key", sys.argv[2], plugins=[plugin], discover=False) as client:
 """
 
 
+HOLDER = """
+import sys
+from orq_core._runtime import Blocking, drive
+from orq_plugins.caching import RedisStore, SQLiteStore
+kind, place, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
+store = SQLiteStore(place, busy_timeout=20) if kind == "sqlite" else RedisStore(place, timeout=5)
+print(drive(store.acquire(Blocking(), "k", "the other process", seconds)), flush=True)
+sys.stdin.readline()
+drive(store.release(Blocking(), "k", "the other process"))
+"""
+
+UNUSED_IN_CHILD = """
+import os, sys
+from orq_core._runtime import Blocking, drive
+from orq_plugins.caching import SQLiteStore
+store = SQLiteStore(sys.argv[1], busy_timeout=20)
+drive(store.set(Blocking(), "a", b"1", None))
+if os.fork() == 0:
+    if sys.argv[2] == "used":
+        assert drive(store.get(Blocking(), "a")) == b"1"
+    sys.exit()  # an end with finalizers, unlike that of multiprocessing
+assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
+drive(store.set(Blocking(), "b", b"2", None))
+assert drive(store.get(Blocking(), "a")) == b"1"
+drive(store.close(Blocking()))
+"""
+
+
 def spawn(script: str, *args: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", script, *map(str, args)],
         cwd=ROOT,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -107,19 +136,6 @@ def test_a_process_killed_while_it_writes_harms_nothing(tmp_path: Path):
         assert check == ("ok",)
         drive(store.close(RUNTIME))
     assert [each.name for each in tmp_path.glob("*damaged*")] == []
-
-
-def test_a_damaged_file_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    path = tmp_path / "answers.sqlite3"
-    path.write_bytes(b"this is no database at all, but something else " * 100)
-    store = SQLiteStore(path)
-    with caplog.at_level(logging.WARNING, "orq"):
-        drive(store.set(RUNTIME, "a", b"new", None))
-    assert drive(store.get(RUNTIME, "a")) == b"new"
-    assert len(caplog.records) == 1
-    (aside,) = tmp_path.glob("*.damaged-*")
-    assert aside.read_bytes().startswith(b"this is no database")
-    drive(store.close(RUNTIME))
 
 
 def test_only_its_owner_may_read_a_file(tmp_path: Path):
@@ -181,6 +197,124 @@ def test_a_file_survives_a_fork(tmp_path: Path):
     drive(store.set(RUNTIME, "parent", b"3", None))
     assert drive(store.get(RUNTIME, "parent")) == b"3"
     drive(store.close(RUNTIME))
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_child_keeps_what_it_writes_after_its_parent_closed(tmp_path: Path):
+    store = SQLiteStore(tmp_path / "answers.sqlite3", busy_timeout=20)
+    drive(store.set(RUNTIME, "parent", b"1", None))
+    written, closed = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            drive(store.set(RUNTIME, "before", b"2", None))
+            os.write(written[1], b".")
+            os.read(closed[0], 1)
+            drive(store.set(RUNTIME, "after", b"3", None))
+            status = 0
+        finally:
+            os._exit(status)
+    os.read(written[0], 1)
+    drive(store.close(RUNTIME))
+    os.write(closed[1], b".")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    for end in (*written, *closed):
+        os.close(end)
+    assert drive(store.get(RUNTIME, "before")) == b"2"
+    assert drive(store.get(RUNTIME, "after")) == b"3"
+    drive(store.close(RUNTIME))
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_forks_while_threads_write(tmp_path: Path):
+    store = SQLiteStore(tmp_path / "answers.sqlite3", busy_timeout=20)
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def work(name: str) -> None:
+        try:
+            while not stop.is_set():
+                drive(store.set(RUNTIME, name, name.encode() * 1000, None))
+                assert drive(store.get(RUNTIME, name)) == name.encode() * 1000
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abc"]
+    for thread in threads:
+        thread.start()
+    statuses = []
+    for number in range(10):
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                drive(store.set(RUNTIME, f"child{number}", b"x", None))
+                status = 0
+            finally:
+                os._exit(status)
+        statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    stop.set()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    assert statuses == [0] * 10
+    assert [drive(store.get(RUNTIME, f"child{number}")) for number in range(10)] == [b"x"] * 10
+    assert store._connection().execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    drive(store.close(RUNTIME))
+
+
+@pytest.mark.parametrize("use", ["used", "unused"])
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_the_end_of_a_child_leaves_its_parent_alone(tmp_path: Path, use: str):
+    command = [sys.executable, "-W", "always::ResourceWarning", "-c", UNUSED_IN_CHILD]
+    path = tmp_path / "answers.sqlite3"
+    done = subprocess.run(
+        [*command, str(path), use],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    store = SQLiteStore(path)
+    assert drive(store.get(RUNTIME, "b")) == b"2"
+    drive(store.close(RUNTIME))
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("redis", marks=pytest.mark.real)])
+@pytest.mark.parametrize("way", ["released", "expired"])
+def test_a_lease_holds_among_processes(
+    tmp_path: Path, kind: str, way: str, request: pytest.FixtureRequest
+):
+    store: Any
+    if kind == "sqlite":
+        place = str(tmp_path / "answers.sqlite3")
+        store = SQLiteStore(place, busy_timeout=20)
+    else:
+        place = request.getfixturevalue("valkey").url
+        store = RedisStore(place, timeout=5)
+    holder = spawn(HOLDER, kind, place, 60 if way == "released" else 1)
+    assert holder.stdout is not None
+    try:
+        assert holder.stdout.readline() == "True\n"
+        assert not drive(store.acquire(RUNTIME, "k", "me", 1))
+        drive(store.release(RUNTIME, "k", "me"))
+        assert not drive(store.acquire(RUNTIME, "k", "me", 1))
+        if way == "released":
+            holder.communicate("\n", timeout=60)
+            assert drive(store.acquire(RUNTIME, "k", "me", 1))
+        latest = time.monotonic() + 20
+        while not drive(store.acquire(RUNTIME, "k", "me", 1)):
+            assert time.monotonic() < latest
+            time.sleep(0.02)
+    finally:
+        holder.kill()
+        holder.communicate()
+        drive(store.close(RUNTIME))
 
 
 def test_a_dropped_store_closes_its_file(tmp_path: Path):
