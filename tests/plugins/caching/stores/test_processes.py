@@ -229,6 +229,28 @@ def test_a_child_keeps_what_it_writes_after_its_parent_closed(tmp_path: Path):
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_does_not_wait_for_a_busy_store(tmp_path: Path):
+    """The child then leaves the connection in use to its parent, and opens its own."""
+    store = SQLiteStore(tmp_path / "answers.sqlite3", busy_timeout=0.05)
+    drive(store.set(RUNTIME, "a", b"1", None))
+    inherited = store._opened
+    with store._lock.taken(1):
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                found = drive(store.get(RUNTIME, "a"))
+                status = 0 if found == b"1" and store._opened is not inherited else 2
+            finally:
+                os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert store._opened is inherited
+    assert drive(store.get(RUNTIME, "a")) == b"1"
+    drive(store.close(RUNTIME))
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_forks_while_threads_write(tmp_path: Path):
     store = SQLiteStore(tmp_path / "answers.sqlite3", busy_timeout=20)
     stop = threading.Event()

@@ -250,6 +250,26 @@ def test_a_writer_that_takes_long_is_not_waited_for(path: Path):
         drive(each.close(RUNTIME))
 
 
+def test_a_change_of_mode_is_waited_for_but_not_for_long(store: SQLiteStore, path: Path):
+    put(store, "a")
+    store._connection().execute("PRAGMA journal_mode = DELETE")
+    drive(store.close(RUNTIME))
+    reader = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM total").fetchone()
+    impatient = SQLiteStore(path, busy_timeout=0.05)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        get(impatient, "a")
+    patient = SQLiteStore(path, busy_timeout=20)
+    done = threading.Timer(0.1, reader.execute, ("ROLLBACK",))
+    done.start()
+    assert get(patient, "a") == get(impatient, "a") == VALUE
+    done.join()
+    reader.close()
+    for each in (patient, impatient):
+        drive(each.close(RUNTIME))
+
+
 def test_a_thread_that_takes_long_is_not_waited_for(path: Path):
     store = SQLiteStore(path, busy_timeout=0.1)
     put(store, "a")
