@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from orq_core import OrqError, StreamError, Timeout
-from tests.raw_server import Connection, chunked, head
+from tests.raw_server import Before, Connection, RawServer, chunked, head
 
 Kind = Literal["json", "stream"]
 Script = Callable[[Connection], None]
@@ -44,7 +45,10 @@ class Row:
     ``serve`` answers each request, on a plain socket. ``kinds``: the calls it is for. ``after``
     and ``within``: seconds before which it can't be over, and after which it must be. ``repeated``:
     whether `Retries` may ask again. ``client``: arguments of the client, ``call`` of ``create``.
-    ``tls``: the name of the server's certificate, None for plain text.
+    ``tls``: the name of the server's certificate, None for plain text; the client trusts its
+    authority unless ``client`` says otherwise. ``before`` runs on each connection before TLS and
+    before the request is read. ``at`` makes the URL that is asked, and stands while it is. Texts
+    in ``client`` may name ``{server}``, the server's URL, and `Certificates.files`.
     """
 
     name: str
@@ -58,6 +62,17 @@ class Row:
     client: dict[str, Any] = field(factory=dict)
     call: dict[str, Any] = field(factory=dict)
     tls: str | None = None
+    before: Before | None = None
+    at: Callable[[RawServer], AbstractContextManager[str]] = lambda server: nullcontext(server.url)
+
+    def of(self, names: dict[str, str]) -> Row:
+        """Fill in what ``client`` names."""
+        client = {**({} if self.tls is None else {"verify": "{bundle}"}), **self.client}
+        for argument, value in client.items():
+            for name, text in names.items():
+                if isinstance(value, str) and f"{{{name}}}" in value:
+                    client[argument] = value.replace(f"{{{name}}}", text)
+        return evolve(self, client=client)
 
     def check(self, outcome: Outcome) -> None:
         """Assert that a call came out as it must."""

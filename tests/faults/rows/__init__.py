@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults.rows import statuses
+from tests.faults.rows import connecting, statuses
 from tests.faults.table import Row
 
-ALL: list[Row] = [*statuses.ROWS]
+ALL: list[Row] = [*connecting.ROWS, *statuses.ROWS]
