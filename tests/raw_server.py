@@ -99,6 +99,9 @@ class RawServer:
 
     def __exit__(self, *exc: object) -> None:
         self._stopping = True
+        with contextlib.suppress(OSError):
+            # Wakes the thread that accepts.
+            socket.create_connection(self._listener.getsockname(), 1).close()
         for sock in self._sockets:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
@@ -117,6 +120,9 @@ class RawServer:
                 sock, _ = self._listener.accept()
             except TimeoutError:
                 continue
+            if self._stopping:
+                sock.close()
+                return
             sock.settimeout(10)
             self.connections += 1
             self._sockets.append(sock)
