@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ssl
 import warnings
 from pathlib import Path
 
 import trustme
 
-_PAST = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
-_FUTURE = datetime.datetime(2090, 1, 1, tzinfo=datetime.timezone.utc)
+_PAST = dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)
+_FUTURE = dt.datetime(2090, 1, 1, tzinfo=dt.timezone.utc)
 
 
 class Certificates:
