@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Script = Callable[["Connection"], None]
+Before = Callable[["Connection"], bool]
 
 
 class Connection:
@@ -64,9 +65,16 @@ class Connection:
 class RawServer:
     """Runs a script for each request; ``requests`` and ``connections`` say what came."""
 
-    def __init__(self, script: Script, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        script: Script,
+        context: ssl.SSLContext | None = None,
+        before: Before | None = None,
+    ) -> None:
+        """``before`` runs on a new connection, before TLS; False from it ends the connection."""
         self.script = script
         self.context = context
+        self.before = before
         self.requests: list[bytes] = []
         self.connections = 0
         self.left = threading.Event()
@@ -91,6 +99,9 @@ class RawServer:
 
     def __exit__(self, *exc: object) -> None:
         self._stopping = True
+        with contextlib.suppress(OSError):
+            # Wakes the thread that accepts.
+            socket.create_connection(self._listener.getsockname(), 1).close()
         for sock in self._sockets:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
@@ -109,6 +120,9 @@ class RawServer:
                 sock, _ = self._listener.accept()
             except TimeoutError:
                 continue
+            if self._stopping:
+                sock.close()
+                return
             sock.settimeout(10)
             self.connections += 1
             self._sockets.append(sock)
@@ -116,6 +130,9 @@ class RawServer:
 
     def _serve(self, sock: socket.socket) -> None:
         with contextlib.suppress(OSError, ssl.SSLError):
+            if self.before is not None and not self.before(Connection(sock, self)):
+                sock.close()
+                return
             if self.context is not None:
                 sock = self.context.wrap_socket(sock, server_side=True)
                 self._sockets.append(sock)

@@ -85,10 +85,10 @@ class AiohttpResponse:
                 self._answer.close()
 
 
-def failure(error: Exception, http: HttpRequest) -> OrqError:
+def failure(error: Exception, http: HttpRequest, proxy: str | None = None) -> OrqError:
     if isinstance(error, (asyncio.TimeoutError, TimeoutError)):
         return http.limits.error()
-    place, reason = place_of(http.url), reason_of(error)
+    place, reason = place_of(http.url, proxy), reason_of(error)
     if isinstance(error, _NOT_SENT) or http.limits.phase == "connect":
         return ConnectError(f"could not connect to {place}: {reason}")
     return APIConnectionError(f"the connection to {place} failed: {reason}")

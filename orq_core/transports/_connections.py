@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import http.client
 import io
+import ssl
 import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
+from typing import TYPE_CHECKING, Any, cast
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import NewConnectionError
+from urllib3.util.connection import allowed_gai_family
+
+from orq_core.transports._dial import dial
 
 if TYPE_CHECKING:
     import socket
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     from orq_core.limits import Limits
 
 _BUFFER = 65536
+_BROKEN = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
 _current = threading.local()
 
 
@@ -40,12 +47,17 @@ def using(limits: Limits) -> Generator[None, None, None]:
         _current.limits = None
 
 
+def _limits() -> Limits | None:
+    return getattr(_current, "limits", None)
+
+
 class LimitedReader(io.RawIOBase):
     """Reads a socket; ``waits`` set to False, it fails where it would have to wait."""
 
     def __init__(self, sock: socket.socket, limits: Limits, owner: io.BufferedIOBase) -> None:
         """Read until closed; ``owner`` keeps the socket open and is closed with this."""
         self.waits = True
+        self.ended = False
         self._sock = sock
         self._limits = limits
         self._owner = owner
@@ -57,7 +69,9 @@ class LimitedReader(io.RawIOBase):
     def readinto(self, buffer: Buffer, /) -> int:
         """Receive once."""
         self._sock.settimeout(self._limits.remaining() if self.waits else 0.0)
-        return self._sock.recv_into(buffer)
+        size = self._sock.recv_into(buffer)
+        self.ended = size == 0
+        return size
 
     def close(self) -> None:
         """Let go of the socket."""
@@ -73,10 +87,33 @@ class _Response(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        limits: Limits | None = getattr(_current, "limits", None)
+        limits = _limits()
         if limits is not None:
             self.reader = LimitedReader(sock, limits, self.fp)
             self.fp = io.BufferedReader(self.reader, _BUFFER)
+
+    def begin(self) -> None:
+        """Read the head; `http.client` takes a cut or broken one for a shorter one."""
+        super().begin()
+        if self.reader is not None and self.reader.ended:
+            raise http.client.IncompleteRead(b"")
+        if any(isinstance(each, _BROKEN) for each in self.msg.defects):
+            raise http.client.HTTPException("a line of the head is no header")
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Pass over interim answers; `http.client` takes each but 100 for the final one."""
+        while True:
+            line: tuple[str, int, str] = cast("Any", super())._read_status()  # noqa: SLF001
+            if not 100 <= line[1] < 200 or line[1] == http.client.SWITCHING_PROTOCOLS:
+                return line
+            http.client.parse_headers(self.fp)
+
+    def _read_next_chunk_size(self) -> int:
+        """Refuse a negative size, with which `http.client` reads on to the end."""
+        size: int = cast("Any", super())._read_next_chunk_size()  # noqa: SLF001
+        if size < 0:
+            raise ValueError("a chunk of negative size")
+        return size
 
 
 class _Limited(HTTPConnection):
@@ -88,14 +125,36 @@ class _Limited(HTTPConnection):
         super().connect()
         self._enter()
 
+    def _new_conn(self) -> socket.socket:
+        """Connect within the call's limit; urllib3 grants it to each address of a name anew."""
+        limits = _limits()
+        if limits is None:
+            return super()._new_conn()
+        try:
+            sock = dial(
+                self._dns_host.strip("[]"),
+                self.port,
+                limits,
+                family=allowed_gai_family(),
+                options=self.socket_options or (),
+            )
+        except UnicodeError as error:
+            raise NewConnectionError(self, "a label of the name is empty or too long") from error
+        except OSError as error:
+            raise NewConnectionError(self, "no address of the name answered") from error
+        sock.settimeout(limits.remaining())
+        return sock
+
     def request(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is not None:
             self._enter()
-        super().request(*args, **kwargs)
+        # A server that leaves before it has read all of a request may have said why.
+        with suppress(ssl.SSLEOFError):
+            super().request(*args, **kwargs)
         self._enter()
 
     def _enter(self) -> None:
-        limits: Limits | None = getattr(_current, "limits", None)
+        limits = _limits()
         if limits is not None:
             limits.enter("first_event")
             self.sock.settimeout(limits.remaining())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from orq_core.errors import ConfigurationError
 
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d+)")
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
@@ -63,12 +66,21 @@ def causes_of(error: BaseException) -> list[BaseException]:
 def reason_of(error: BaseException) -> str:
     """Name a backend's failure without its text, which may hold a URL's query or a header."""
     deepest = causes_of(error)[-1]
-    if isinstance(deepest, OSError) and deepest.strerror:
-        return deepest.strerror
-    return type(deepest).__name__
+    # urllib3's and aiohttp's ways of saying what came in place of a tunnel.
+    refusal = _TUNNEL.match(str(deepest))
+    status = refusal[1] if refusal else getattr(deepest, "status", None)
+    if status:
+        return f"status {status}"
+    if not isinstance(deepest, OSError) or not deepest.strerror:
+        return type(deepest).__name__
+    code = deepest.errno
+    if type(deepest).__module__ == "builtins" and code is not None and code in errno.errorcode:
+        # What asyncio says in its place lists addresses as Python writes them.
+        return os.strerror(code)
+    return deepest.strerror
 
 
-def place_of(url: str) -> str:
-    """Return host and port of a URL, for messages."""
-    parts = urlsplit(url)
-    return parts.netloc.rpartition("@")[2]
+def place_of(url: str, proxy: str | None = None) -> str:
+    """Return host and port of a URL, and of the proxy on the way, for messages."""
+    place = urlsplit(url).netloc.rpartition("@")[2]
+    return place if proxy is None else f"{place} through the proxy {place_of(proxy)}"

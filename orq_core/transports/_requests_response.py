@@ -109,7 +109,7 @@ def _closed_here() -> APIConnectionError:
     return APIConnectionError("the response was closed while it was being read")
 
 
-def failure(error: Exception, http: HttpRequest) -> OrqError:
+def failure(error: Exception, http: HttpRequest, proxy: str | None = None) -> OrqError:
     nearest = http.limits.next_at
     timed_out = isinstance(error, (TimeoutError, requests.Timeout)) or "imeout" in reason_of(error)
     if isinstance(error, requests.ConnectTimeout) and http.limits.phase != "connect":
@@ -117,7 +117,7 @@ def failure(error: Exception, http: HttpRequest) -> OrqError:
         return http.limits.error()
     if timed_out or (nearest is not None and http.limits.clock() >= nearest):
         return http.limits.error()
-    place, reason = place_of(http.url), reason_of(error)
+    place, reason = place_of(http.url, proxy), reason_of(error)
     unmade = any(isinstance(cause, NewConnectionError) for cause in causes_of(error))
     if http.limits.phase == "connect" or unmade:
         return ConnectError(f"could not connect to {place}: {reason}")

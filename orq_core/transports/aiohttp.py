@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import ssl
 import sys
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import aiohttp
 
-from orq_core.errors import ConfigurationError, OrqError
+from orq_core.errors import OrqError
 from orq_core.transports._aiohttp_response import FAILURES, AiohttpResponse, failure
 from orq_core.transports._environment import Proxies, ca_bundle, checked_files
+from orq_core.transports._framing import check_framing
+from orq_core.transports._tls import Tls
 
 if sys.version_info >= (3, 11):
     from asyncio import Timeout, timeout_at
@@ -28,11 +29,13 @@ else:
 
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncGenerator
 
     from orq_core.transports import HttpRequest
 
 _NO_LIMIT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+_LONGEST_LINE = 65536  # of a head, in bytes: what the blocking transport takes too
 
 
 class AiohttpTransport:
@@ -64,11 +67,9 @@ class AiohttpTransport:
         checked_files(verify, cert)
         self._given = session
         self._proxies = Proxies(proxy)
-        self._verify = verify
-        self._cert = cert
         self._limit = max_connections or 0
         self._max_bytes = max_response_bytes
-        self._tls: ssl.SSLContext | None = None
+        self._tls = Tls(verify, cert, ca_bundle)
         self._pid = os.getpid()
         self._open: WeakKeyDictionary[asyncio.AbstractEventLoop, _Opened] = WeakKeyDictionary()
         self._inherited: list[object] = []
@@ -79,6 +80,7 @@ class AiohttpTransport:
         session = self._given or await self._session(loop)
         limits = http.limits
         limits.enter("connect")
+        proxy = self._proxies.of(http.url)
         try:
             async with timeout_at(None) as scope:
 
@@ -94,15 +96,22 @@ class AiohttpTransport:
                     http.url,
                     data=http.body,
                     headers=http.headers,
-                    proxy=self._proxies.of(http.url),
+                    proxy=proxy,
                     allow_redirects=False,
                     timeout=_NO_LIMIT,
                     trace_request_ctx=enter,
+                    ssl=self._ssl(http.url),
                 )
         except OrqError:
             raise
         except FAILURES as error:
-            raise failure(error, http) from error
+            raise failure(error, http, proxy) from error
+        named = answer.headers.getall
+        try:
+            check_framing(http.url, named("Content-Length", ()), named("Transfer-Encoding", ()))
+        except OrqError:
+            answer.close()
+            raise
         return AiohttpResponse(answer, http, loop, self._max_bytes)
 
     async def _session(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
@@ -122,22 +131,17 @@ class AiohttpTransport:
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_headers_sent)
         return aiohttp.ClientSession(
-            connector=_Connector(limit=self._limit, ssl=self._context()),
+            connector=_Connector(limit=self._limit),
             cookie_jar=aiohttp.DummyCookieJar(),
             trace_configs=[trace],
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
         )
 
-    def _context(self) -> ssl.SSLContext | bool:
-        if isinstance(self._verify, ssl.SSLContext):
-            return self._verify
-        if self._tls is None:
-            try:
-                self._tls = _tls_context(self._verify, self._cert)
-            except OSError as error:
-                raise ConfigurationError(
-                    "verify or cert: the file is missing or holds no certificate",
-                ) from error
-        return self._tls
+    def _ssl(self, url: str) -> ssl.SSLContext | bool:
+        """Return the context, made only for those who need it; your session has its own."""
+        plain = url.startswith("http:") and not (self._proxies.of(url) or "").startswith("https:")
+        return True if plain or self._given is not None else self._tls.context()
 
     async def close(self) -> None:
         """Close the sessions of all loops; yours stays open."""
@@ -176,16 +180,6 @@ async def _finish(guard: AsyncGenerator[None, None]) -> None:
 async def _headers_sent(session: Any, context: Any, params: Any) -> None:
     del session, params
     context.trace_request_ctx("first_event")
-
-
-def _tls_context(verify: bool | str | None, cert: str | tuple[str, str] | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=verify if isinstance(verify, str) else ca_bundle())
-    if verify is False:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if cert is not None:
-        context.load_cert_chain(*((cert,) if isinstance(cert, str) else cert))
-    return context
 
 
 class _Connector(aiohttp.TCPConnector):

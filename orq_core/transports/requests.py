@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Any, cast
 import requests
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from orq_core.errors import OrqError
 from orq_core.transports._connections import LimitedPool, LimitedTlsPool, using
 from orq_core.transports._environment import Proxies, ca_bundle, checked_files
+from orq_core.transports._framing import check_framing
 from orq_core.transports._requests_response import FAILURES, RequestsResponse, failure
+from orq_core.transports._tls import Tls
 
 if TYPE_CHECKING:
+    import ssl
+
     from orq_core.transports import HttpRequest
 
 _KEPT = 64
@@ -26,9 +31,10 @@ class RequestsTransport:
 
     ``session``: yours; its headers, adapters, proxies, ``verify`` and ``cert`` are honoured, its
     redirects, cookies and authentication are not, and it stays open. ``proxy``: a proxy's URL,
-    default from the environment. ``verify``: False, or the path of a CA bundle. ``cert``: path of
-    a client certificate, or a pair with its key. ``max_connections``: how many idle connections
-    are kept per host. ``max_response_bytes`` bounds `RequestsResponse.read`.
+    default from the environment. ``verify``: False, the path of a CA bundle, or an
+    `ssl.SSLContext`. ``cert``: path of a client certificate, or a pair with its key.
+    ``max_connections``: how many idle connections are kept per host. ``max_response_bytes``
+    bounds `RequestsResponse.read`.
 
     Usable from any number of threads and after a fork. With your own session, an answer's head is
     bounded per read and not as a whole: its connections are not of our making.
@@ -41,7 +47,7 @@ class RequestsTransport:
         *,
         session: requests.Session | None = None,
         proxy: str | None = None,
-        verify: bool | str | None = None,
+        verify: bool | str | ssl.SSLContext | None = None,
         cert: str | tuple[str, str] | None = None,
         max_connections: int | None = None,
         max_response_bytes: int = 64 * 2**20,
@@ -50,12 +56,12 @@ class RequestsTransport:
         checked_files(verify, cert)
         self._given = session
         self._proxies = Proxies(proxy)
-        self._verify: bool | str = (ca_bundle() or True) if verify is None else verify
-        self._cert = cert
+        # Like requests, not like the system: Python does not find the authorities everywhere.
+        self._tls = Tls(verify, cert, lambda: ca_bundle() or DEFAULT_CA_BUNDLE_PATH)
         self._kept = max_connections or _KEPT
         self._max_bytes = max_response_bytes
         self._pid = os.getpid()
-        self._adapter = _Adapter(pool_maxsize=self._kept)
+        self._adapter = _Adapter(self._tls, self._kept)
         self._inherited: list[_Adapter] = []
 
     async def send(self, http: HttpRequest) -> RequestsResponse:
@@ -63,16 +69,24 @@ class RequestsTransport:
         http.limits.enter("connect")
         if self._given is not None:
             http.limits.enter("first_event")
+        proxy = None if self._given is not None else self._proxies.of(http.url)
         try:
             with using(http.limits):
-                answer = self._send(http)
+                answer = self._send(http, proxy)
         except OrqError:
             raise
         except FAILURES as error:
-            raise failure(error, http) from error
+            raise failure(error, http, proxy) from error
+        try:
+            named = answer.raw.headers.getlist
+            check_framing(http.url, named("Content-Length"), named("Transfer-Encoding"))
+        except OrqError:
+            answer.raw.close()
+            answer.raw.release_conn()
+            raise
         return RequestsResponse(answer.raw, http, self._max_bytes)
 
-    def _send(self, http: HttpRequest) -> requests.Response:
+    def _send(self, http: HttpRequest, proxy: str | None) -> requests.Response:
         left = http.limits.remaining()
         connect = http.limits.timeout.connect
         if left is not None:
@@ -83,14 +97,11 @@ class RequestsTransport:
         prepared.method, prepared.url, prepared.body = http.method, http.url, http.body
         prepared.headers = CaseInsensitiveDict(http.headers)
         prepared.headers["Content-Length"] = str(len(http.body))
-        proxy = self._proxies.of(http.url)
         return self._pool().send(
             prepared,
             stream=True,
             # Reads are bounded by the limits themselves, see `LimitedReader`.
             timeout=cast("Any", (connect, None)),
-            verify=self._verify,
-            cert=self._cert,
             proxies={} if proxy is None else {"http": proxy, "https": proxy},
         )
 
@@ -125,7 +136,7 @@ class RequestsTransport:
         if self._pid != os.getpid():
             # Kept and never used again: closing it here would speak on the parent's sockets.
             self._inherited.append(self._adapter)
-            self._adapter = _Adapter(pool_maxsize=self._kept)
+            self._adapter = _Adapter(self._tls, self._kept)
             self._pid = os.getpid()
         return self._adapter
 
@@ -140,13 +151,29 @@ def _as_it_is(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 class _Adapter(HTTPAdapter):
-    """Uses connections that know the limits; repeats nothing by itself."""
+    """Uses connections that know the limits, and one TLS context; repeats nothing by itself."""
+
+    def __init__(self, tls: Tls, kept: int) -> None:
+        self._tls = tls
+        super().__init__(pool_maxsize=kept)
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
+    ) -> tuple[Any, Any]:
+        place, _ = super().build_connection_pool_key_attributes(request, *args, **kwargs)
+        secure = place["scheme"] == "https"
+        return place, {"ssl_context": self._tls.context()} if secure else {}
+
+    def cert_verify(self, *args: Any, **kwargs: Any) -> None:
+        """Leave the connection as it is: the context holds everything."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        if proxy.startswith("https:"):
+            kwargs["proxy_ssl_context"] = self._tls.context()
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager

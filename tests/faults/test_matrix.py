@@ -59,8 +59,9 @@ async def outcome_of(mode: Mode, url: str, row: Row, kind: str, stack: str) -> O
 @pytest.mark.parametrize(("row", "mode", "kind", "stack"), CASES)
 def test_row(row: Row, mode: Mode, kind: str, stack: str, certificates: Certificates) -> None:
     context = None if row.tls is None else certificates.server(row.tls)
-    with RawServer(row.serve, context) as server:
-        outcome = mode.run(lambda: outcome_of(mode, server.url, row, kind, stack))
+    with RawServer(row.serve, context, row.before) as server, row.at(server) as url:
+        named = row.of({"server": server.url, **certificates.files()})
+        outcome = mode.run(lambda: outcome_of(mode, url, named, kind, stack))
         row.check(outcome)
         attempts = len(server.requests)
         assert attempts <= (3 if row.repeated and stack == "four" else 1)

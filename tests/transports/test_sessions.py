@@ -142,7 +142,7 @@ def test_a_context_of_ones_own() -> None:
     authority = trustme.CA()
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    assert AiohttpTransport(verify=context)._context() is context
+    assert AiohttpTransport(verify=context)._tls.context() is context
 
 
 def request(url: str, timeout: Timeout | None = None) -> HttpRequest:
