@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 
 from orq_core._http import Wire
+from orq_core._origins import Origin
 from orq_core.errors import ConfigurationError
 from orq_core.models import make_converter
 
@@ -31,8 +32,10 @@ class Core:
     runtime: Blocking | Asyncio
     transport: Transport | None
     transport_options: Mapping[str, Any] = field(repr=False)
+    origin: Origin = field(factory=Origin.here, repr=False)
     closed: bool = False
     _wire: Wire | None = None
+    _own_transport: bool = False
     _lock: threading.Lock = field(factory=threading.Lock)
 
     @property
@@ -51,7 +54,16 @@ class Core:
         self.manager.hook.orq_configure_converter(converter=converter)
         if self.transport is None:
             self.transport = _default_transport(self.is_async, self.transport_options)
+            self._own_transport = True
         return Wire(self.transport, converter, self.manager.hook)
+
+    def __del__(self) -> None:
+        """Warn of a client that opened connections and was dropped without closing it.
+
+        The connections themselves are closed by the pools they belong to.
+        """
+        if not self.closed and self._own_transport:
+            self.origin.warn("a client was dropped that was not closed")
 
     async def close(self, client: Orq | AsyncOrq) -> None:
         """Interrupt pauses, tell the plugins, release the pool; once."""

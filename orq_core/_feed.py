@@ -83,11 +83,13 @@ class Feed:
             self._waiting.clear()
             await self._end()
 
-    def abandon(self) -> None:
-        """End the call of a stream that was dropped."""
-        if not self._over:
-            self._over = True
-            self._exchange.abandon()
+    def abandon(self) -> bool:
+        """End the call of a stream that was dropped; tell whether it was open."""
+        if self._over:
+            return False
+        self._over = True
+        self._exchange.abandon()
+        return True
 
     def _hand_out(self, chunk: ChatCompletionChunk) -> None:
         self._accumulator.add(chunk)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orq_core._origins import Origin
 from orq_core._runtime import drive
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class BaseStream:
     def __init__(self, feed: Feed) -> None:
         """Read from a feed whose first chunk has been pulled."""
         self._feed = feed
+        self._origin = Origin.here()
 
     @property
     def info(self) -> CallInfo:
@@ -39,18 +41,19 @@ class BaseStream:
         return f"<{type(self).__name__} {self.info.call_id}: {self._feed.delivered} chunks read>"
 
     def __del__(self) -> None:
-        """Release the connection of a stream that was left without closing it."""
-        feed = getattr(self, "_feed", None)
-        if feed is not None:
-            feed.abandon()
+        """Release the connection of a stream that was left without closing it, and warn."""
+        origin = getattr(self, "_origin", None)
+        if origin is not None and self._feed.abandon():
+            origin.warn("a stream was dropped that was neither read to its end nor closed")
 
 
 class Stream(BaseStream):
     """An iterator of `ChatCompletionChunk`, and a context manager that closes it.
 
-    Leaving it early by ``break``, ``with``, `close` or dropping it releases the connection at
-    once. Iterating raises StreamInterruptedError, StreamTruncatedError or APIStreamError, each
-    with what had arrived as ``partial``, and APITimeoutError.
+    Leaving it early by ``with`` or `close` releases the connection at once; so does dropping it,
+    with a ResourceWarning that names the line which asked for it. Iterating raises
+    StreamInterruptedError, StreamTruncatedError or APIStreamError, each with what had arrived as
+    ``partial``, and APITimeoutError.
     """
 
     def __iter__(self) -> Self:

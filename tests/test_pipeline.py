@@ -184,7 +184,8 @@ def test_a_dropped_blocking_stream_is_closed_at_once() -> None:
     try:
         stream = Stream(Mode(False).feed(source, recorder(endings)))
         assert next(stream).text == "a"
-        del stream
+        with pytest.warns(ResourceWarning, match="a stream was dropped"):
+            del stream
         assert [ending.outcome for ending in endings] == ["closed_early"]
         assert source.closed == 1
     finally:
@@ -195,8 +196,9 @@ def test_a_broken_out_of_loop_closes_at_once() -> None:
     source = Source(CHUNKS)
     gc.disable()
     try:
-        for _ in Stream(Mode(False).feed(source)):
-            break
+        with pytest.warns(ResourceWarning, match="a stream was dropped"):
+            for _ in Stream(Mode(False).feed(source)):
+                break
         assert source.closed == 1
     finally:
         gc.enable()
@@ -216,7 +218,8 @@ def test_a_dropped_async_stream_ends_even_layers_that_await() -> None:
     async def body() -> None:
         stream = AsyncStream(Mode(True).feed(source, slow_end))
         assert (await stream.__anext__()).text == "a"
-        del stream
+        with pytest.warns(ResourceWarning, match="a stream was dropped"):
+            del stream
         for _ in range(100):
             if source.closed:
                 break
@@ -249,7 +252,8 @@ def test_a_dropped_stream_hands_failures_on_to_the_layer_that_waits() -> None:
     async def body() -> None:
         stream = AsyncStream(Mode(True).feed(source, waits_at_its_end))
         await stream.__anext__()
-        del stream
+        with pytest.warns(ResourceWarning, match="a stream was dropped"):
+            del stream
         for _ in range(100):
             if source.closed:
                 break
@@ -273,7 +277,8 @@ def test_the_rest_of_an_end_that_fails_is_told_to_nobody() -> None:
     async def body() -> None:
         stream = AsyncStream(Mode(True).feed(source, bad_end))
         await stream.__anext__()
-        del stream
+        with pytest.warns(ResourceWarning, match="a stream was dropped"):
+            del stream
         for _ in range(100):
             if source.closed:
                 break
@@ -283,7 +288,8 @@ def test_the_rest_of_an_end_that_fails_is_told_to_nobody() -> None:
     asyncio.run(body())
     stream = Stream(Mode(False).feed(Source(CHUNKS), failing_end))
     next(stream)
-    del stream
+    with pytest.warns(ResourceWarning, match="a stream was dropped"):
+        del stream
 
 
 async def failing_end(call: Call, request: ChatCompletionRequest, proceed: Any) -> Any:
@@ -304,8 +310,9 @@ def test_a_stream_dropped_without_a_loop_gives_up_what_waits() -> None:
 
     loop = asyncio.new_event_loop()
     loop.run_until_complete(body())
-    kept.clear()
-    gc.collect()
+    with pytest.warns(ResourceWarning, match="a stream was dropped"):
+        kept.clear()
+        gc.collect()
     loop.run_until_complete(loop.shutdown_asyncgens())
     loop.close()
 
@@ -387,8 +394,9 @@ def test_a_stream_dropped_after_its_loop_is_still_closed() -> None:
         kept.append(stream)
 
     asyncio.run(body())
-    kept.clear()
-    gc.collect()
+    with pytest.warns(ResourceWarning, match="a stream was dropped"):
+        kept.clear()
+        gc.collect()
     assert source.closed == 1
 
 

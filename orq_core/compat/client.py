@@ -86,7 +86,10 @@ class Orq:
     def asyncio(self) -> AsyncOrq:
         """The client behind ``create_async``; it survives its event loop."""
         if self._async_client is None:
-            self._async_client = AsyncOrq(**self._arguments)
+            from orq_core.transports.aiohttp import AiohttpTransport  # noqa: PLC0415 - when used
+
+            # A transport of its own: the seed's client needs no closing, and is not warned about.
+            self._async_client = AsyncOrq(**self._arguments, transport=AiohttpTransport())
         return self._async_client
 
     def close(self) -> None:

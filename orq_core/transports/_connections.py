@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import queue
 import ssl
 import threading
 from contextlib import contextmanager, suppress
@@ -164,13 +165,33 @@ class _LimitedTls(_Limited, HTTPSConnection):
     pass
 
 
+class _Idle(queue.LifoQueue[Any]):
+    """Idle connections.
+
+    A stream that the cycle collector drops gives its connection back wherever its thread happens to
+    be, and that may be inside this very queue.
+    """
+
+    def __init__(self, maxsize: int = 0) -> None:
+        super().__init__(maxsize)
+        self.mutex = threading.RLock()  # type: ignore[assignment]
+        self.not_empty = threading.Condition(self.mutex)
+        self.not_full = threading.Condition(self.mutex)
+        self.all_tasks_done = threading.Condition(self.mutex)
+
+
 class LimitedPool(HTTPConnectionPool):
-    """A pool of such connections."""
+    """A pool of such connections; a call waits for a free one as long as for a new one."""
 
     ConnectionCls: Any = _Limited
+    QueueCls: Any = _Idle
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        limits = _limits()
+        return super()._get_conn(timeout if limits is None else limits.remaining())
 
 
-class LimitedTlsPool(HTTPSConnectionPool):
+class LimitedTlsPool(LimitedPool, HTTPSConnectionPool):
     """A pool of such connections, with TLS."""
 
     ConnectionCls: Any = _LimitedTls

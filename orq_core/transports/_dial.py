@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import queue
@@ -46,6 +47,9 @@ def dial(
 def _resolve(host: str, port: int, family: int, limits: Limits) -> list[_Address]:
     left = limits.remaining()
     arguments = (host, port, family, socket.SOCK_STREAM)
+    with contextlib.suppress(socket.gaierror):
+        # An address needs no name server.
+        return socket.getaddrinfo(*arguments, flags=socket.AI_NUMERICHOST)
     if left is None:
         return socket.getaddrinfo(*arguments)
     answers: queue.SimpleQueue[list[_Address] | Exception] = queue.SimpleQueue()

@@ -49,7 +49,8 @@ class RequestsResponse:
 
     async def receive(self) -> bytes:
         """Return what has arrived, ``b""`` at the end."""
-        self._reading = True
+        if self._reads(True):
+            raise _closed_here()
         try:
             if self._reader is None:
                 _set_timeout(self._raw, self._limits.remaining())
@@ -61,10 +62,18 @@ class RequestsResponse:
                 raise _closed_here() from error
             raise failure(error, self._http) from error
         finally:
-            self._reading = False
-        if self._closed:
+            closed = self._reads(False)
+            if closed:
+                self._release(drop=True)
+        if closed:
             raise _closed_here()
         return data
+
+    def _reads(self, reading: bool) -> bool:
+        """Note whether a thread reads; tell whether another one has closed this meanwhile."""
+        with self._lock:
+            self._reading = reading
+            return self._closed
 
     def close(self) -> None:
         """Give the connection back if the body is over, else drop it."""
@@ -72,13 +81,18 @@ class RequestsResponse:
             if self._closed:
                 return
             self._closed = True
-        if self._reading:
+            reading = self._reading
+        if reading:
             # Wakes the thread that reads; it will find the response closed.
             with contextlib.suppress(OSError, ValueError, RuntimeError):
                 self._raw.shutdown()
-            return
+        else:
+            self._release(drop=not self._ends_here())
+
+    def _release(self, *, drop: bool) -> None:
+        """Let the pool have the connection, or a free place where it was."""
         with contextlib.suppress(HTTPError, OSError, ValueError):
-            if not self._ends_here():
+            if drop:
                 self._raw.close()
             self._raw.release_conn()
 

@@ -44,8 +44,8 @@ class AiohttpTransport:
     ``session``: yours; its connector and default headers are honoured, and it stays open.
     ``proxy``: a proxy's URL, default from the environment. ``verify``: False, the path of a CA
     bundle, or an `ssl.SSLContext`. ``cert``: path of a client certificate, or a pair with its key.
-    ``max_connections``: how many at once, default unlimited; a call beyond them waits for
-    ``timeout.connect``. ``max_response_bytes`` bounds `AiohttpResponse.read`.
+    ``max_connections``: how many at once to one host, default unlimited; a call beyond them waits
+    for ``timeout.connect``. ``max_response_bytes`` bounds `AiohttpResponse.read`.
 
     A session is closed when its event loop shuts down its asynchronous generators, as
     `asyncio.run` does, so a client may be used on several loops one after the other.
@@ -81,13 +81,14 @@ class AiohttpTransport:
         limits = http.limits
         limits.enter("connect")
         proxy = self._proxies.of(http.url)
+        scope: Timeout | None = None
         try:
             async with timeout_at(None) as scope:
 
                 def enter(phase: Any) -> None:
                     limits.enter(phase)
                     left = limits.remaining()
-                    if left is not None:
+                    if left is not None and scope is not None:
                         _move(scope, loop.time() + left)
 
                 enter("connect")
@@ -106,6 +107,10 @@ class AiohttpTransport:
             raise
         except FAILURES as error:
             raise failure(error, http, proxy) from error
+        finally:
+            # The answer keeps what traced it, that the scope, and the scope the task, whose result
+            # may be the very stream that reads the answer: a stream that can't be dropped.
+            scope = None
         named = answer.headers.getall
         try:
             check_framing(http.url, named("Content-Length", ()), named("Transfer-Encoding", ()))
@@ -131,7 +136,7 @@ class AiohttpTransport:
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_headers_sent)
         return aiohttp.ClientSession(
-            connector=_Connector(limit=self._limit),
+            connector=_Connector(limit=0, limit_per_host=self._limit),
             cookie_jar=aiohttp.DummyCookieJar(),
             trace_configs=[trace],
             max_line_size=_LONGEST_LINE,

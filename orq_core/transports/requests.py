@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from orq_core.transports import HttpRequest
 
-_KEPT = 64
+_KEPT = 64  # idle connections to one host
 _POOLS = {"http": LimitedPool, "https": LimitedTlsPool}
 
 
@@ -33,8 +33,8 @@ class RequestsTransport:
     redirects, cookies and authentication are not, and it stays open. ``proxy``: a proxy's URL,
     default from the environment. ``verify``: False, the path of a CA bundle, or an
     `ssl.SSLContext`. ``cert``: path of a client certificate, or a pair with its key.
-    ``max_connections``: how many idle connections are kept per host. ``max_response_bytes``
-    bounds `RequestsResponse.read`.
+    ``max_connections``: how many at once to one host, default unlimited; a call beyond them waits
+    for ``timeout.connect``. ``max_response_bytes`` bounds `RequestsResponse.read`.
 
     Usable from any number of threads and after a fork. With your own session, an answer's head is
     bounded per read and not as a whole: its connections are not of our making.
@@ -58,10 +58,10 @@ class RequestsTransport:
         self._proxies = Proxies(proxy)
         # Like requests, not like the system: Python does not find the authorities everywhere.
         self._tls = Tls(verify, cert, lambda: ca_bundle() or DEFAULT_CA_BUNDLE_PATH)
-        self._kept = max_connections or _KEPT
+        self._limit = max_connections
         self._max_bytes = max_response_bytes
         self._pid = os.getpid()
-        self._adapter = _Adapter(self._tls, self._kept)
+        self._adapter = _Adapter(self._tls, self._limit)
         self._inherited: list[_Adapter] = []
 
     async def send(self, http: HttpRequest) -> RequestsResponse:
@@ -136,7 +136,7 @@ class RequestsTransport:
         if self._pid != os.getpid():
             # Kept and never used again: closing it here would speak on the parent's sockets.
             self._inherited.append(self._adapter)
-            self._adapter = _Adapter(self._tls, self._kept)
+            self._adapter = _Adapter(self._tls, self._limit)
             self._pid = os.getpid()
         return self._adapter
 
@@ -153,9 +153,9 @@ def _as_it_is(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
 class _Adapter(HTTPAdapter):
     """Uses connections that know the limits, and one TLS context; repeats nothing by itself."""
 
-    def __init__(self, tls: Tls, kept: int) -> None:
+    def __init__(self, tls: Tls, limit: int | None) -> None:
         self._tls = tls
-        super().__init__(pool_maxsize=kept)
+        super().__init__(pool_maxsize=limit or _KEPT, pool_block=limit is not None)
 
     def build_connection_pool_key_attributes(
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any

@@ -94,6 +94,8 @@ def resolving(answer: Callable[[int], Any]) -> Any:
 
     def getaddrinfo(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
         if host in {NAME, NAME.encode()}:
+            if kwargs.get("flags", 0) & socket.AI_NUMERICHOST:
+                raise socket.gaierror(socket.EAI_NONAME, "not an address")
             return answer(int(port))
         return real(host, port, *args, **kwargs)
 

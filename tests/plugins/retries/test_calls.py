@@ -76,7 +76,8 @@ def test_a_stream_that_is_left_early_is_released(mode: Mode) -> None:
             dropped = await mode.create(client, **arguments)
             assert scene.transport.open_responses == 1
             gc.disable()
-            del dropped
+            with pytest.warns(ResourceWarning, match="a stream was dropped"):
+                del dropped
             try:
                 assert scene.transport.open_responses == 0
             finally:

@@ -1,0 +1,42 @@
+"""Where something was made that its owner forgot to close."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+from attrs import define
+
+_OURS = __name__.partition(".")[0]
+_PASSED = {_OURS, "asyncio"}
+
+
+@define(frozen=True)
+class Origin:
+    """A line of the caller's; no frame is kept, and so nothing that a frame refers to."""
+
+    file: str
+    line: int
+
+    @classmethod
+    def here(cls) -> Origin:
+        """Return the nearest line outside this library, and outside asyncio if there is one."""
+        frame = sys._getframe(1)  # noqa: SLF001 - `inspect` reads source files for the same
+        while frame.f_back is not None and _package(frame.f_globals) in _PASSED:
+            frame = frame.f_back
+        return cls(frame.f_code.co_filename, frame.f_lineno)
+
+    def warn(self, message: str) -> None:
+        """Emit a ResourceWarning at that line; nothing at the interpreter's end."""
+        if sys.is_finalizing():
+            return
+        warnings.warn_explicit(
+            f"{message}; made at {self.file}:{self.line}",
+            ResourceWarning,
+            self.file,
+            self.line,
+        )
+
+
+def _package(names: dict[str, object]) -> str:
+    return str(names.get("__name__", "")).partition(".")[0]
