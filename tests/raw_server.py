@@ -134,8 +134,11 @@ class RawServer:
                 sock.close()
                 return
             if self.context is not None:
-                sock = self.context.wrap_socket(sock, server_side=True)
+                sock = self.context.wrap_socket(
+                    sock, server_side=True, do_handshake_on_connect=False
+                )
                 self._sockets.append(sock)
+                _shake_hands(sock)
             with sock:
                 connection = Connection(sock, self)
                 while connection.read_request():
@@ -144,6 +147,19 @@ class RawServer:
                     if sock.fileno() != before or not _keeps(connection):
                         break
         sock.close()
+
+
+def _shake_hands(sock: ssl.SSLSocket) -> None:
+    try:
+        sock.do_handshake()
+    except ssl.SSLError:
+        # What a client has sent already would turn the closing into a reset, which may overtake
+        # the alert that tells it why.
+        sock.settimeout(1)
+        with contextlib.suppress(OSError):
+            while socket.socket.recv(sock, 65536):
+                pass
+        raise
 
 
 def _keeps(connection: Connection) -> bool:

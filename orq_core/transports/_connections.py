@@ -88,6 +88,7 @@ class _Response(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
+        _current.response = self
         limits = _limits()
         if limits is not None:
             self.reader = LimitedReader(sock, limits, self.fp)
@@ -153,6 +154,18 @@ class _Limited(HTTPConnection):
         with suppress(ssl.SSLEOFError):
             super().request(*args, **kwargs)
         self._enter()
+
+    def getresponse(self) -> Any:
+        """Read the head; urllib3 drops an answer that it refuses, and its socket stays open."""
+        try:
+            return super().getresponse()
+        except BaseException:
+            response = getattr(_current, "response", None)
+            if response is not None:
+                response.close()
+            raise
+        finally:
+            _current.response = None
 
     def _enter(self) -> None:
         limits = _limits()
