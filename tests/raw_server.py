@@ -38,7 +38,10 @@ class Connection:
             if line.lower().startswith(b"content-length:"):
                 length = int(line.split(b":")[1])
         while len(body) < length:
-            body += self.sock.recv(65536)
+            piece = self.sock.recv(65536)
+            if not piece:
+                return False
+            body += piece
         self.request = head + b"\r\n\r\n" + body
         self.server.requests.append(self.request)
         return True

@@ -133,7 +133,7 @@ class _Limited(HTTPConnection):
         if limits is None:
             return super()._new_conn()
         try:
-            sock = dial(
+            return dial(
                 self._dns_host.strip("[]"),
                 self.port,
                 limits,
@@ -144,8 +144,6 @@ class _Limited(HTTPConnection):
             raise NewConnectionError(self, "a label of the name is empty or too long") from error
         except OSError as error:
             raise NewConnectionError(self, "no address of the name answered") from error
-        sock.settimeout(limits.remaining())
-        return sock
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is not None:

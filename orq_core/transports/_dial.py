@@ -35,7 +35,8 @@ def dial(
     """Connect to the first of a name's addresses that answers ("Happy Eyeballs", RFC 8305).
 
     The addresses are tried in turn, each a quarter of a second after the one before, and all of
-    them, with the name's resolution, within ``limits``. Raises APITimeoutError or OSError.
+    them, with the name's resolution, within ``limits``, whose rest is then the socket's time-out.
+    Raises APITimeoutError or OSError.
     """
     race = _Race(_interleaved(_resolve(host, port, family, limits)), tuple(options))
     try:
@@ -103,7 +104,7 @@ class _Race:
                 continue
             waits = [each for each in (left, pause) if each is not None]
             for key, _ in self._selector.select(min(waits, default=None)):
-                if (winner := self._settled(key.fileobj)) is not None:
+                if (winner := self._settled(key.fileobj, limits)) is not None:
                     return winner
 
     def _start(self, address: _Address) -> None:
@@ -125,14 +126,17 @@ class _Race:
                 raise
             self._failure = error
 
-    def _settled(self, sock: Any) -> socket.socket | None:
+    def _settled(self, sock: Any, limits: Limits) -> socket.socket | None:
         self._selector.unregister(sock)
         try:
             self._check(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
             # A server that resets at once leaves nothing that could be spoken to.
             sock.getpeername()
-        except OSError as error:
+            sock.settimeout(limits.remaining())
+        except BaseException as error:
             sock.close()
+            if not isinstance(error, OSError):
+                raise
             self._failure = error
             return None
         winner: socket.socket = sock
