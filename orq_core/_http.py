@@ -113,7 +113,8 @@ class Sender:
         finally:
             if response is not None:
                 response.close()
-                self._responses.remove(response)
+                # Ctrl-C may have come before it was in there.
+                self._responses[:] = [each for each in self._responses if each is not response]
             self._record(call, began, failure)
             # The exception's traceback refers to this frame.
             del failure

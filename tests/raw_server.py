@@ -126,6 +126,8 @@ class RawServer:
             if self._stopping:
                 sock.close()
                 return
+            # What a script sends apart travels apart, and at once.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(10)
             self.connections += 1
             self._sockets.append(sock)

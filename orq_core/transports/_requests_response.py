@@ -39,7 +39,8 @@ class RequestsResponse:
         self._limits: Limits = http.limits
         self._max_bytes = max_bytes
         self._reader: LimitedReader | None = _reader_of(raw)
-        self._lock = threading.Lock()
+        # Ctrl-C may come while it is held, and what is unwound then closes this.
+        self._lock = threading.RLock()
         self._reading = False
         self._closed = False
 

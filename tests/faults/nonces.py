@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import json
 import os
 import random
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 
-from orq_core.testing import DONE, chunk, completion, event
+from orq_core import Timeout
+from orq_core.testing import DONE, Mode, chunk, completion, event
+from orq_plugins import Caching, Logging, Redaction, Retries
 from tests.raw_server import LAST_CHUNK, Connection, RawServer, chunked, head
+
+STACKS = ("bare", "four")
+LIMITS = Timeout(connect=5, first_event=5, idle=5, total=10)
+DROPPED = "a stream was dropped"
+
+
+def arguments(server: RawServer, stack: str = "bare") -> dict[str, Any]:
+    plugins: list[Any] = []
+    if stack == "four":
+        plugins = [Redaction(), Logging(), Caching(policy="all"), Retries(policy=0)]
+    return {
+        "server_url": server.url,
+        "timeout": LIMITS,
+        "plugins": plugins,
+        "discover": False,
+        "api_key": "fake-key-1234567890",
+    }
 
 
 def asking(nonce: str, **plan: Any) -> dict[str, Any]:
@@ -70,13 +90,13 @@ def forget(server: RawServer) -> None:
 
 
 def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    return sum(1 for _ in Path("/proc/self/fd").glob("*"))
 
 
 def resident() -> int:
     """Return the bytes of memory in use, 0 where that can't be told."""
-    with contextlib.suppress(OSError), open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    with contextlib.suppress(OSError):
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return 0
 
 
@@ -88,11 +108,48 @@ def settled(what: Callable[[], int], wanted: int, seconds: float = 3.0) -> int:
     return found
 
 
-def of_servers() -> int:
-    """Count the threads that hold a server's end of a connection."""
-    return sum("_serve" in each.name for each in threading.enumerate())
-
-
 def objects() -> int:
     gc.collect()
     return len(gc.get_objects())
+
+
+async def fail_in(mode: Mode, stream: Any, error: type[BaseException]) -> None:
+    if mode.is_async:
+        async with stream:
+            raise error
+    with stream:
+        raise error
+
+
+@contextlib.contextmanager
+def nothing_left(server: RawServer) -> Iterator[None]:
+    gc.collect()
+    before = descriptors()
+    yield
+    gc.collect()
+    assert settled(descriptors, before) <= before
+    forget(server)
+
+
+def run(mode: Mode, body: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a body, at whose end there may be no other task."""
+
+    async def watched() -> None:
+        await body()
+        if mode.is_async:
+            await asyncio.sleep(0)
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            assert not others, others
+
+    mode.run(watched)
+
+
+async def asked(mode: Mode, client: Any, nonce: str, **plan: Any) -> None:
+    """Make an ordinary call and see that the answer is its own."""
+    answer = await mode.create(client, **asking(nonce, **plan))
+    assert answer.text == text_of(nonce)
+
+
+async def read(mode: Mode, stream: Any, events: int) -> None:
+    for _ in range(events):
+        _ = await stream.__anext__() if mode.is_async else next(stream)

@@ -6,58 +6,35 @@ import asyncio
 import contextlib
 import gc
 import itertools
-import socket
+import random
 import sys
-import threading
 import time
-from collections.abc import Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
 import pytest
 
-import orq_core
-from orq_core import Timeout
+from orq_core import APITimeoutError, AsyncOrq, Orq, Timeout
 from orq_core.testing import Mode
-from orq_plugins import Caching, Logging, Redaction, Retries
+from orq_plugins import Caching
 from tests.faults.nonces import (
+    DROPPED,
+    STACKS,
+    arguments,
+    asked,
     asking,
     descriptors,
+    fail_in,
     forget,
+    nothing_left,
     objects,
+    read,
     resident,
+    run,
     serve,
-    settled,
     text_of,
 )
 from tests.raw_server import RawServer
-
-STACKS = ("bare", "four")
-LIMITS = Timeout(connect=5, first_event=5, idle=5, total=10)
-DROPPED = "a stream was dropped"
-
-
-def arguments(server: RawServer, stack: str = "bare") -> dict[str, Any]:
-    plugins: list[Any] = []
-    if stack == "four":
-        plugins = [Redaction(), Logging(), Caching(policy="all"), Retries(policy=0)]
-    return {
-        "server_url": server.url,
-        "timeout": LIMITS,
-        "plugins": plugins,
-        "discover": False,
-        "api_key": "fake-key-1234567890",
-    }
-
-
-async def asked(mode: Mode, client: Any, nonce: str, **plan: Any) -> None:
-    """Make an ordinary call and see that the answer is its own."""
-    answer = await mode.create(client, **asking(nonce, **plan))
-    assert answer.text == text_of(nonce)
-
-
-async def read(mode: Mode, stream: Any, events: int) -> None:
-    for _ in range(events):
-        _ = await stream.__anext__() if mode.is_async else next(stream)
 
 
 async def leave(mode: Mode, client: Any, way: str, after: int) -> None:
@@ -87,40 +64,10 @@ async def leave(mode: Mode, client: Any, way: str, after: int) -> None:
             await fail_in(mode, stream, error)
 
 
-async def fail_in(mode: Mode, stream: Any, error: type[BaseException]) -> None:
-    if mode.is_async:
-        async with stream:
-            raise error
-    with stream:
-        raise error
-
-
 WAYS = [
     *[("sync", way) for way in ("close", "drop", "exception", "interrupt")],
     *[("async", way) for way in ("close", "drop", "drop of a task", "exception", "cancel")],
 ]
-
-
-@contextlib.contextmanager
-def nothing_left(server: RawServer) -> Iterator[None]:
-    gc.collect()
-    before = descriptors()
-    yield
-    gc.collect()
-    assert settled(descriptors, before) <= before
-    forget(server)
-
-
-def run(mode: Mode, body: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a body, at whose end there may be no other task."""
-
-    async def watched() -> None:
-        await body()
-        if mode.is_async:
-            await asyncio.sleep(0)
-            assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    mode.run(watched)
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -175,9 +122,9 @@ class CancelledAt:
                 send = lambda error=error: steps.throw(error)  # noqa: E731
 
 
-async def whole(client: Any, nonce: str, stream: bool) -> str:
+async def whole(client: Any, nonce: str, stream: bool, pause: float = 0.0005) -> str:
     answer = await client.router.chat.completions.create(
-        stream=stream, **asking(nonce, pause=0.0005)
+        stream=stream, **asking(nonce, pause=pause)
     )
     if not stream:
         return str(answer.text)
@@ -219,111 +166,6 @@ def test_a_call_may_be_cancelled_at_every_wait(stream: bool, stack: str, warm: b
     with RawServer(serve) as server, nothing_left(server):
         run(mode, body)
     assert len(counted) > 2
-
-
-class Interrupts:
-    """Raises KeyboardInterrupt before or after one of this thread's socket operations."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.at = -1
-        self.after = False
-        self.seen = 0
-        self._thread = threading.get_ident()
-        for name in ("recv_into", "sendall", "connect_ex", "settimeout", "getsockopt"):
-            monkeypatch.setattr(socket.socket, name, self._wrapped(name), raising=False)
-
-    def arm(self, at: int, *, after: bool) -> None:
-        self.at, self.after, self.seen = at, after, 0
-
-    def _wrapped(self, name: str) -> Any:
-        original = getattr(socket.socket, name)
-
-        def operation(sock: socket.socket, *given: Any) -> Any:
-            if threading.get_ident() != self._thread or self.at < 0:
-                return original(sock, *given)
-            self.seen += 1
-            due = self.seen == self.at + 1
-            if due and not self.after:
-                raise KeyboardInterrupt
-            result = original(sock, *given)
-            if due:
-                raise KeyboardInterrupt
-            return result
-
-        return operation
-
-
-def read_whole(client: Any, nonce: str, stream: bool) -> str:
-    answer = client.router.chat.completions.create(stream=stream, **asking(nonce))
-    if not stream:
-        return str(answer.text)
-    with answer:
-        return "".join(each.text for each in answer)
-
-
-@pytest.mark.parametrize("stack", STACKS)
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("after", [False, True])
-def test_ctrl_c_at_every_operation_of_a_socket(
-    stream: bool, stack: str, after: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    interrupts = Interrupts(monkeypatch)
-    with RawServer(serve) as server, nothing_left(server):
-        for at in itertools.count():
-            with orq_core.Orq(**arguments(server, stack)) as client:
-                interrupts.arm(at, after=after)
-                try:
-                    assert read_whole(client, f"stopped-{at}", stream) == text_of(f"stopped-{at}")
-                    going_on = False
-                except KeyboardInterrupt:
-                    going_on = True
-                interrupts.arm(-1, after=after)
-                assert read_whole(client, f"next-{at}", stream=False) == text_of(f"next-{at}")
-                if not going_on:
-                    break
-        assert at > 3
-
-
-OURS = orq_core.__path__[0]
-
-
-@contextlib.contextmanager
-def interrupted_at(line: int) -> Iterator[list[int]]:
-    """Raise KeyboardInterrupt before the n-th line of this library that runs."""
-    seen = [0]
-
-    def trace(frame: Any, what: str, _: Any) -> Any:
-        if not frame.f_code.co_filename.startswith(OURS):
-            return None
-        if what == "line":
-            seen[0] += 1
-            if seen[0] == line:
-                raise KeyboardInterrupt
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        yield seen
-    finally:
-        sys.settrace(before)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("stream", [False, True])
-# Between two lines a socket may have no owner yet, so the collector closes it, and says so.
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_ctrl_c_between_any_two_lines(stream: bool) -> None:
-    with RawServer(serve) as server, nothing_left(server):
-        for at in itertools.count(1, 5):
-            with orq_core.Orq(**arguments(server)) as client:
-                read_whole(client, "first", stream=True)
-                with interrupted_at(at) as seen, contextlib.suppress(KeyboardInterrupt):
-                    read_whole(client, f"stopped-{at}", stream)
-                assert read_whole(client, f"next-{at}", stream=False) == text_of(f"next-{at}")
-                if seen[0] < at:
-                    break
 
 
 async def one_of_many(mode: Mode, client: Any, number: int) -> None:
@@ -383,3 +225,98 @@ def test_nothing_grows_in_a_thousand_calls(
     assert after[0] <= before[0] + 2
     assert after[1] <= before[1] + 100
     assert after[2] <= before[2] + 4 * 2**20
+
+
+async def abandoned(client: Any, number: int, chance: random.Random) -> None:
+    """Begin a call that answers slowly, and cancel it somewhere."""
+    stream = chance.random() < 0.5
+    made = asyncio.create_task(whole(client, f"abandoned-{number}", stream, pause=0.002))
+    await asyncio.sleep(chance.uniform(0, 0.015))
+    made.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        assert await made == text_of(f"abandoned-{number}")
+
+
+def overdue(client: Any, number: int, chance: random.Random) -> None:
+    """Make a call that answers slowly, with a deadline that comes somewhere."""
+    nonce = f"overdue-{number}"
+    given = {"timeout_ms": chance.randint(1, 15), **asking(nonce, pause=0.002)}
+    try:
+        if chance.random() < 0.5:
+            assert client.router.chat.completions.create(**given).text == text_of(nonce)
+            return
+        with client.router.chat.completions.create(stream=True, **given) as answer:
+            for _ in range(chance.randint(0, 4)):
+                next(answer, None)
+    except APITimeoutError:
+        pass
+
+
+@pytest.mark.slow
+def test_a_call_that_was_left_leaves_nothing_for_the_next(mode: Mode) -> None:
+    """One connection only, so that each call gets what the one before it has left."""
+    chance = random.Random(20)
+
+    async def body() -> None:
+        async with mode.client(**arguments(server), max_connections=1) as client:
+            for number in range(1000):
+                if mode.is_async:
+                    await abandoned(client, number, chance)
+                else:
+                    overdue(client, number, chance)
+                await asked(mode, client, f"next-{number}")
+
+    with RawServer(serve) as server, nothing_left(server):
+        run(mode, body)
+        # Some were left in the middle, which costs the connection; some were not.
+        assert 100 < server.connections < 1000
+
+
+def test_a_full_pool_is_waited_for_and_then_times_out(mode: Mode) -> None:
+    async def body() -> None:
+        given = {**arguments(server), "timeout": Timeout(connect=0.2), "max_connections": 2}
+        async with mode.client(**given) as client:
+            held = [
+                await mode.create(client, stream=True, **asking(f"held-{each}", events=2, hold=1))
+                for each in range(2)
+            ]
+            with pytest.raises(APITimeoutError) as caught:
+                await asked(mode, client, "too many")
+            assert caught.value.kind == "connect"
+            await mode.close(held.pop())
+            await asked(mode, client, "one is free")
+            await mode.close(held.pop())
+
+    with RawServer(serve) as server, nothing_left(server):
+        run(mode, body)
+        assert len(server.requests) == 3
+
+
+def test_a_dropped_stream_says_where_it_was_made() -> None:
+    with RawServer(serve) as server, nothing_left(server), Orq(**arguments(server)) as client:
+        made = client.router.chat.completions.create
+        stream = made(stream=True, **asking("dropped", hold=1))
+        line = made_at()
+        with pytest.warns(ResourceWarning, match=rf"{DROPPED}.*made at .*{line}$"):
+            del stream
+
+
+def test_a_dropped_client_says_where_it_was_made(mode: Mode) -> None:
+    async def body() -> None:
+        client = (AsyncOrq if mode.is_async else Orq)(**arguments(server))
+        line = made_at()
+        await asked(mode, client, "an answer")
+        with pytest.warns(ResourceWarning) as caught:
+            del client
+            gc.collect()
+        said = [str(each.message) for each in caught]
+        assert any("a client was dropped" in each and each.endswith(line) for each in said), said
+
+    with RawServer(serve) as server, nothing_left(server):
+        mode.run(body)
+
+
+def made_at() -> str:
+    """Return the place of the line before the caller's."""
+    frame = sys._getframe(1)
+    return f"{frame.f_code.co_filename}:{frame.f_lineno - 1}"

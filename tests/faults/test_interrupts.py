@@ -1,0 +1,122 @@
+"""Ctrl-C wherever it may come: the client goes on, and nothing of the call is left."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import orq_core
+from tests.faults.nonces import STACKS, arguments, asking, nothing_left, serve, text_of
+from tests.raw_server import RawServer
+
+
+class Interrupts:
+    """Raises KeyboardInterrupt before or after one of this thread's socket operations."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.at = -1
+        self.after = False
+        self.seen = 0
+        self._thread = threading.get_ident()
+        for name in ("recv_into", "sendall", "connect_ex", "settimeout", "getsockopt"):
+            monkeypatch.setattr(socket.socket, name, self._wrapped(name), raising=False)
+
+    def arm(self, at: int, *, after: bool) -> None:
+        self.at, self.after, self.seen = at, after, 0
+
+    def _wrapped(self, name: str) -> Any:
+        original = getattr(socket.socket, name)
+
+        def operation(sock: socket.socket, *given: Any) -> Any:
+            if threading.get_ident() != self._thread or self.at < 0:
+                return original(sock, *given)
+            self.seen += 1
+            due = self.seen == self.at + 1
+            if due and not self.after:
+                raise KeyboardInterrupt
+            result = original(sock, *given)
+            if due:
+                raise KeyboardInterrupt
+            return result
+
+        return operation
+
+
+def read_whole(client: Any, nonce: str, stream: bool) -> str:
+    answer = client.router.chat.completions.create(stream=stream, **asking(nonce))
+    if not stream:
+        return str(answer.text)
+    with answer:
+        return "".join(each.text for each in answer)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("after", [False, True])
+def test_ctrl_c_at_every_operation_of_a_socket(
+    stream: bool, stack: str, after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupts = Interrupts(monkeypatch)
+    with RawServer(serve) as server, nothing_left(server):
+        for at in itertools.count():
+            with orq_core.Orq(**arguments(server, stack)) as client:
+                interrupts.arm(at, after=after)
+                try:
+                    assert read_whole(client, f"stopped-{at}", stream) == text_of(f"stopped-{at}")
+                    going_on = False
+                except KeyboardInterrupt:
+                    going_on = True
+                interrupts.arm(-1, after=after)
+                assert read_whole(client, f"next-{at}", stream=False) == text_of(f"next-{at}")
+                if not going_on:
+                    break
+        assert at > 3
+
+
+OURS = orq_core.__path__[0]
+
+
+@contextlib.contextmanager
+def interrupted_at(line: int) -> Iterator[list[int]]:
+    """Raise KeyboardInterrupt before the n-th line of this library that runs."""
+    seen = [0]
+
+    def trace(frame: Any, what: str, _: Any) -> Any:
+        if not frame.f_code.co_filename.startswith(OURS):
+            return None
+        if what == "line":
+            seen[0] += 1
+            if seen[0] == line:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield seen
+    finally:
+        sys.settrace(before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stream", [False, True])
+# Between two lines a socket may have no owner yet, so the collector closes it, and says so.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_between_any_two_lines(stream: bool) -> None:
+    with RawServer(serve) as server, nothing_left(server):
+        for at in itertools.count(1, 11):
+            with orq_core.Orq(**arguments(server)) as client:
+                read_whole(client, "first", stream=True)
+                with interrupted_at(at) as seen, contextlib.suppress(KeyboardInterrupt):
+                    read_whole(client, f"stopped-{at}", stream)
+                assert read_whole(client, f"next-{at}", stream=False) == text_of(f"next-{at}")
+                if seen[0] < at:
+                    break
