@@ -223,7 +223,8 @@ def test_nothing_grows_in_a_thousand_calls(
     record_property("descriptors, objects, resident bytes", (before, after))
     print(f"\n1,000 calls, {mode.name}, {stack}: {seconds:.1f} s, {before} -> {after}")
     assert after[0] <= before[0] + 2
-    assert after[1] <= before[1] + 100
+    if sys.gettrace() is None:  # a tracer keeps something of each thread
+        assert after[1] <= before[1] + 100
     assert after[2] <= before[2] + 4 * 2**20
 
 
