@@ -16,7 +16,8 @@ from typing import (
 
 from attrs import fields
 
-from orq_core.models.base import NOTHING_GIVEN, Answer, kind_of
+from orq_core.models._generated import reader
+from orq_core.models.base import Answer, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from cattrs import Converter
 
 A = TypeVar("A", bound=Answer)
+
+_DICT = frozenset({dict})
 
 
 class Place(NamedTuple):
@@ -68,44 +71,39 @@ def _place(name: str, annotation: Any) -> Place:
 def structure_hook(cls: type[A], converter: Converter) -> Callable[[Any, Any], A]:
     """Make the function that reads an answer; models within it are read by the converter's."""
     known = places(cls)
-    plain = frozenset(place.name for place in known if place.kind is None)
     nested = {place.name: _nested_hook(place, converter) for place in known if place.kind}
     always = {place.name: place for place in known if place.always}
-    # Made only where they stay away: their factories would cost a model for each one that comes.
-    blank = {place.name: place.kind for place in always.values() if not place.many and place.kind}
-    nothing: dict[str, Any] = dict.fromkeys(blank)
+    nullable = {place.name for place in known} - set(always)
+    # Of the fields that are always there, a list counts as given however it arrived.
+    lists = frozenset(name for name, place in always.items() if place.many)
+    sets: dict[tuple[str, ...], frozenset[str]] = {}
 
-    def structure(payload: Any, _: Any = None) -> A:
-        if kind_of(payload) is not dict and _is_read(payload, cls):
-            already: A = payload
-            return already
-        model = cls(**nothing)
+    def finish(model: Any, payload: Any, unread: tuple[str, ...]) -> None:
+        """Note what the fields alone do not tell: unknown ones, null ones, empty ones."""
         given: list[str] = []
         for name, value in payload.items():
-            if name in plain:
-                if value is None:
-                    given.append(name)
-                else:
-                    setattr(model, name, value)
-                continue
-            hook = nested.get(name)
-            if value is None and hook is not None and name not in always:
+            if value is None and name in nullable:
                 given.append(name)
-                continue
-            read = None if hook is None else hook(value)
-            if read is None:
+            elif value is None or name in unread or not (name in nullable or name in always):
                 model.extra[name] = value
-                continue
-            setattr(model, name, read)
-            if name in always and (not value or always[name].many):
+            elif name in always and (not value or name in lists):
                 given.append(name)
-        for name, kind in blank.items():
-            if getattr(model, name) is None:
-                setattr(model, name, kind())
-        model._given = frozenset(given) if given else NOTHING_GIVEN
-        return model
+        names = tuple(given)
+        model._given = sets.get(names) or sets.setdefault(names, frozenset(names))
 
-    return structure
+    return reader(
+        cls,
+        plain=[place.name for place in known if place.kind is None],
+        nested=nested,
+        always={name: list if place.many else _kind(place) for name, place in always.items()},
+        finish=finish,
+        is_read=_is_read,
+    )
+
+
+def _kind(place: Place) -> type[Answer]:
+    assert place.kind is not None  # noqa: S101 - only models are always there
+    return place.kind
 
 
 def _is_read(payload: object, cls: type[Answer]) -> bool:
@@ -124,11 +122,8 @@ def _nested_hook(place: Place, converter: Converter) -> Callable[[Any], Any]:
         return hook(value, kind) if kind_of(value) is dict else None
 
     def many(value: Any) -> Any:
-        if kind_of(value) is not list:
+        if kind_of(value) is not list or {*map(kind_of, value)} - _DICT:
             return None
-        for each in value:
-            if kind_of(each) is not dict:
-                return None
         return [hook(each, kind) for each in value]
 
     return many if place.many else one
