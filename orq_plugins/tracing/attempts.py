@@ -84,7 +84,9 @@ class Attempts:
             if error is not None:
                 span.set_status(Status(StatusCode.ERROR))
         finally:
-            span.end(None if done is None else began + int(done.seconds * 1e9))
+            # The seconds on record include what came before the request was ready.
+            spent = None if done is None else began + int(done.seconds * 1e9)
+            span.end(None if spent is None else min(spent, time.time_ns()))
 
     def _finished(self, call: Call) -> Attempt | None:
         attempts = call.info.attempts
