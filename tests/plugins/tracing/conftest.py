@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -64,9 +65,14 @@ class Backend:
         (span,) = self.calls
         return span
 
+    @cached_property
+    def metrics(self) -> Any:
+        """All that was measured until now; exemplars are given once."""
+        return self.reader.get_metrics_data()
+
     def points(self, name: str) -> list[Any]:
         """The data points of a metric; none if nothing was recorded."""
-        data = self.reader.get_metrics_data()
+        data = self.metrics
         return [
             point
             for resource in (data.resource_metrics if data else ())
@@ -78,8 +84,7 @@ class Backend:
 
     def everything(self) -> str:
         """All that would be exported, as text."""
-        data = self.reader.get_metrics_data()
-        metrics = "" if data is None else data.to_json()
+        metrics = "" if self.metrics is None else self.metrics.to_json()
         return json.dumps([json.loads(span.to_json()) for span in self.spans]) + metrics
 
     def close(self) -> None:
