@@ -28,6 +28,7 @@ class Tracing:
     ``content``: "off", or "redacted" for the messages of both directions, of calls in which
     `Redaction` enforces and of no others. ``propagate``: tell the router which trace its request
     belongs to, by the headers ``traceparent`` and ``tracestate``; those the caller gives stay.
+    ``chunk_times``: record the time of each chunk of a stream, which costs more than all the rest.
     ``provider``: what the conventions' attribute for the provider says. ``semconv``: the version of
     the semantic conventions, see `orq_plugins.tracing.semconv`; default 1.41.1, or what
     ``OTEL_SEMCONV_STABILITY_OPT_IN`` says. ``tracer_provider``, ``meter_provider``: default
@@ -47,6 +48,7 @@ class Tracing:
         *,
         content: Content = "off",
         propagate: bool = True,
+        chunk_times: bool = True,
         provider: str = "orq",
         semconv: str | None = None,
         tracer_provider: TracerProvider | None = None,
@@ -66,6 +68,8 @@ class Tracing:
             ) from None
         self._layer = traced.Traced
         self._send = telemetry.propagate if propagate else None
+        if not chunk_times:
+            names = names.without("chunk")
         self._telemetry = telemetry.Telemetry(names, tracer_provider, meter_provider)
         self._provider = provider
         self._content: Content = content

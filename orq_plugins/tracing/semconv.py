@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from attrs import define
+from attrs import define, evolve
 
 from orq_core import ConfigurationError
 
@@ -62,6 +62,11 @@ class Semconv:
             if name is not None and value is not None:
                 attributes[name] = value
         return attributes
+
+    def without(self, metric: str) -> Semconv:
+        """Return the same with one metric less."""
+        kept = {fact: each for fact, each in self.metrics.items() if fact != metric}
+        return evolve(self, metrics=kept)
 
 
 _HTTP: Mapping[str, str | None] = {

@@ -101,3 +101,9 @@ def test_older_conventions(mode: Mode, backend: Backend):
     assert [point.count for point in backend.points(DURATION)] == [1]
     assert len(backend.points(USED)) == 2
     assert backend.points(FIRST) == backend.points(EACH) == []
+
+
+def test_the_times_of_chunks_may_be_left_out(mode: Mode, backend: Backend):
+    Talk(mode, LONG, plugins=[backend.tracing(chunk_times=False)]).one(stream=True)
+    assert backend.points(EACH) == []
+    assert [point.count for point in backend.points(FIRST)] == [1]
