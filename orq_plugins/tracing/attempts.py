@@ -60,6 +60,8 @@ class Attempts:
                 start_time=began,
             )
             self._open = span, began
+            if not span.get_span_context().is_valid:
+                return self._context
             return set_span_in_context(span, self._context)
 
     def end(self, call: Call) -> None:

@@ -77,9 +77,9 @@ def _message(message: dict[str, Any], left: _Left) -> dict[str, Any]:
 
 
 def _parts(content: Any, left: _Left) -> list[dict[str, Any]]:
-    if isinstance(content, str):
-        return [{"type": "text", "content": left.cut(content)}]
-    return [_part(part, left) for part in content] if is_list(content) else []
+    texts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    parts = [_part(part, left) for part in texts] if is_list(texts) else []
+    return [part for part in parts if part.get("content") != ""]
 
 
 def _part(part: Any, left: _Left) -> dict[str, Any]:

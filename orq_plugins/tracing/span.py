@@ -41,9 +41,8 @@ class CallSpan:
         *,
         provider: str,
         parent: Context,
-        content: bool,
     ) -> None:
-        """Start the span; with ``content`` it gets what is said where `Redaction` enforces."""
+        """Start the span."""
         self._telemetry = telemetry
         self._call = call
         self._answer = Answer()
@@ -54,9 +53,6 @@ class CallSpan:
         self._attributes: dict[str, Value] = {}
         attributes = telemetry.semconv.attributes({**self._place, **asked(call, request)})
         self._said: Said | None = None
-        if content and call.info.notes.get("redaction", {}).get("mode") == "enforce":
-            self._said = Said()
-            attributes |= telemetry.semconv.attributes({"input_messages": input_messages(request)})
         model = model_of(request)
         self._span = telemetry.tracer.start_span(
             OPERATION if model is None else f"{OPERATION} {model}",
@@ -64,15 +60,24 @@ class CallSpan:
             SpanKind.CLIENT,
             {**attributes, "orq.call.id": call.id},
         )
-        self._context = set_span_in_context(self._span, parent)
-        self.attempts = Attempts(telemetry, self._context, self._place)
+        # Without an SDK there is no span, and what the caller was called with is passed on.
+        self._context = parent
         ids = self._span.get_span_context()
         if ids.is_valid:
+            self._context = set_span_in_context(self._span, parent)
             call.note(
                 "tracing",
                 trace_id=format_trace_id(ids.trace_id),
                 span_id=format_span_id(ids.span_id),
             )
+        self.attempts = Attempts(telemetry, self._context, self._place)
+
+    def show(self, request: ChatCompletionRequest) -> None:
+        """Show what is said in both directions, if `Redaction` enforces on this very call."""
+        redaction = self._call.info.notes.get("redaction", {})
+        if redaction.get("mode") == "enforce" and self._span.is_recording():
+            self._said = Said()
+            self._say({"input_messages": input_messages(request)})
 
     def item(self, item: Item) -> None:
         """Take the next item."""
@@ -111,9 +116,7 @@ class CallSpan:
         facts: Found = {**self._answer.said(), "first_chunk": self._first, "error": kind}
         if self.attempts.count:
             facts |= self._answer.tokens()
-        if self._said is not None:
-            facts["output_messages"] = output_messages(self._said.completion())
-        span.set_attributes(self._telemetry.semconv.attributes(facts))
+        self._say(facts)
         ours: Found = {
             "orq.outcome": outcome_of(error),
             "orq.attempts": self.attempts.count,
@@ -124,6 +127,11 @@ class CallSpan:
         span.set_attributes({name: value for name, value in ours.items() if value is not None})
         if kind is not None:
             span.set_status(Status(StatusCode.ERROR))
+        if self._said is not None:
+            self._say({"output_messages": output_messages(self._said.completion())})
+
+    def _say(self, facts: Found) -> None:
+        self._span.set_attributes(self._telemetry.semconv.attributes(facts))
 
     def _measure(self, seconds: float, kind: str | None) -> None:
         attributes = self._named({"error": kind})

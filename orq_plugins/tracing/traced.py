@@ -59,18 +59,15 @@ class Traced:
         return self._parent if self._attempts is None else self._attempts.begin(call, http)
 
     def _open(self, call: Call, request: ChatCompletionRequest) -> CallSpan | None:
+        span = None
         try:
             span = CallSpan(
-                self._telemetry,
-                call,
-                request,
-                provider=self._provider,
-                parent=self._parent,
-                content=self._content,
+                self._telemetry, call, request, provider=self._provider, parent=self._parent
             )
+            # Not the span itself: it knows the call, by which this object is found.
+            self._attempts = span.attempts
+            if self._content:
+                span.show(request)
         except Exception as failure:  # noqa: BLE001
             self._telemetry.report(failure)
-            return None
-        # Not the span itself: it knows the call, by which this object is found.
-        self._attempts = span.attempts
         return span

@@ -174,6 +174,20 @@ def test_tool_calls_of_an_answer(mode: Mode, backend: Backend):
     assert said["finish_reason"] == "tool_call"
 
 
+def test_shapes_that_no_contract_knows(mode: Mode, backend: Backend):
+    call = {"id": "call-fake", "type": "function", "function": {"name": "look"}}
+    content = ["bare", {"type": 5}, {"type": "text", "text": "plain"}]
+    given = reply(completion(content, tool_calls=[call]))  # type: ignore[arg-type]
+    Talk(mode, given, plugins=[Redaction(), backend.tracing(content="redacted")]).one()
+    _, (said,) = messages(backend)
+    assert said["parts"] == [
+        {"type": "text", "content": "bare"},
+        {"type": "unknown"},
+        {"type": "text", "content": "plain"},
+        {"type": "tool_call", "id": "call-fake", "name": "look", "arguments": None},
+    ]
+
+
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_long_texts_are_cut(mode: Mode, backend: Backend, streamed: bool):
     long = "word " * KEPT

@@ -6,7 +6,7 @@ import pytest
 
 from orq_core.testing import DONE, Mode, chunk, completion, reply, stream
 from orq_plugins import Caching
-from tests.plugins.talk import OK, Talk
+from tests.plugins.talk import Talk
 from tests.plugins.tracing.conftest import Backend
 from tests.plugins.tracing.test_spans import BAD, COMMON, USAGE
 
@@ -72,7 +72,7 @@ def test_counts_that_are_no_counts_are_left_out(mode: Mode, backend: Backend):
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_a_hit_has_a_duration_only(mode: Mode, backend: Backend, streamed: bool):
     """It takes no tokens, and its chunks come as fast as memory gives them."""
-    talk = Talk(mode, OK, plugins=[Caching(), backend.tracing()])
+    talk = Talk(mode, LONG, plugins=[Caching(), backend.tracing()])
     talk.all({"temperature": 0}, {"temperature": 0, "stream": streamed})
     durations = {
         point.attributes["orq.cache.result"]: point.count for point in backend.points(DURATION)

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.sampling import Sampler
 
 from orq_core import ConfigurationError
 from orq_core.testing import Mode
-from orq_plugins import Tracing
+from orq_plugins import Redaction, Tracing
 from tests.plugins.talk import OK, OK_STREAM, Talk
 from tests.plugins.tracing.conftest import Backend
 
@@ -36,7 +36,7 @@ def test_a_missing_extra_is_named():
     code = (
         "import sys; sys.modules['opentelemetry'] = None\n"
         "from orq_core import ConfigurationError\n"
-        "from orq_plugins import Tracing\n"
+        "from orq_plugins import Redaction, Tracing\n"
         "try: Tracing()\n"
         "except ConfigurationError as error: print(error)\n"
     )
@@ -52,7 +52,7 @@ class Broken(SpanProcessor):
         self.when = when
 
     def on_start(self, span: Any, parent_context: Any = None) -> None:
-        if self.when == "start":
+        if self.when == ("attempt" if span.name == "POST" else "start"):
             raise RuntimeError("canary of a broken processor")
 
     def on_end(self, span: Any) -> None:
@@ -68,31 +68,40 @@ class BrokenSampler(Sampler):
         return "broken"
 
 
-@pytest.mark.parametrize("when", ["start", "end", "sample", "metric", "item"])
+AT_ONCE = ("start", "attempt", "sample")
+PARTS = {
+    "item": "answer.Answer.add",
+    "ask": "span.input_messages",
+    "answer": "span.output_messages",
+}
+
+
+@pytest.mark.parametrize("when", [*AT_ONCE, "end", "metric", *PARTS])
 def test_telemetry_that_fails_never_reaches_the_call(
     mode: Mode, caplog: Any, when: str, monkeypatch: Any
 ):
     backend = Backend(sampler=BrokenSampler()) if when == "sample" else Backend()
-    if when in {"start", "end"}:
+    if when in {"start", "attempt", "end"}:
         backend.tracers.add_span_processor(Broken(when))
-    tracing = backend.tracing()
+    tracing = backend.tracing(content="redacted")
 
     def fail(*args: Any, **kwargs: Any) -> None:
         raise RuntimeError("canary of a broken metric")
 
     if when == "metric":
         monkeypatch.setattr(tracing._telemetry, "record", fail)
-    if when == "item":
-        monkeypatch.setattr("orq_plugins.tracing.answer.Answer.add", fail)
+    if when in PARTS:
+        monkeypatch.setattr(f"orq_plugins.tracing.{PARTS[when]}", fail)
     with caplog.at_level(logging.WARNING, "orq"):
-        whole, streamed = Talk(mode, OK, OK_STREAM, plugins=[tracing]).all({}, {"stream": True})
+        talk = Talk(mode, OK, OK_STREAM, plugins=[tracing, Redaction()])
+        whole, streamed = talk.all({}, {"stream": True})
     assert (whole.text, streamed.text) == ("hi there", "hi there")
     (record,) = caplog.records
     assert "tracing failed (RuntimeError)" in record.getMessage()
     assert "canary" not in record.getMessage()
     assert record.exc_info is None
-    if when in {"end", "metric", "item"}:
-        assert len(backend.calls) == 2
+    if when not in AT_ONCE:
+        assert len(backend.calls) == len(backend.attempts) == 2
     backend.close()
 
 
