@@ -1,4 +1,4 @@
-"""Plugins for orq_core: `Logging`, `Caching`, `Redaction`, `Retries`.
+"""Plugins for orq_core: `Logging`, `Tracing`, `Caching`, `Redaction`, `Retries`.
 
 Names are loaded when they are first used, so that a program pays for the plugins it has.
 """
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Vault,
     )
     from orq_plugins.retries import Retries
+    from orq_plugins.tracing import Tracing
 
 _HOME = {
     "caching": (
@@ -41,6 +42,7 @@ _HOME = {
     "logging": ("Logging",),
     "redaction": ("CallableDetector", "ContentBlockedError", "Detector", "Redaction", "Vault"),
     "retries": ("Retries",),
+    "tracing": ("Tracing",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -58,6 +60,7 @@ __all__ = [
     "SQLiteStore",
     "Sealed",
     "Store",
+    "Tracing",
     "Vault",
 ]
 

@@ -16,8 +16,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
 from orq_core.testing import DONE, MODES, Mode, ScriptedTransport, chunk, completion, reply, stream
-from orq_plugins import Caching, Logging, Redaction, Retries
+from orq_plugins import Caching, Logging, Redaction, Retries, Tracing
 
 SENTENCE = "The quick brown fox jumps over the lazy dog, again and again; nobody knows why."
 WORDS = SENTENCE.split()
@@ -28,6 +34,13 @@ ASK: dict[str, Any] = {
     "retries": 2,
 }
 
+TRACERS = TracerProvider()
+TRACERS.add_span_processor(BatchSpanProcessor(InMemorySpanExporter()))
+SDK: dict[str, Any] = {
+    "tracer_provider": TRACERS,
+    "meter_provider": MeterProvider([InMemoryMetricReader()]),
+}
+
 Made = Callable[[], list[Any]]
 STACKS: dict[str, Made] = {
     "none": list,
@@ -35,6 +48,9 @@ STACKS: dict[str, Made] = {
     "Logging": lambda: [Logging()],
     "Caching": lambda: [Caching(max_entry_bytes=2**26)],
     "Redaction": lambda: [Redaction()],
+    "Tracing, no SDK": lambda: [Tracing()],
+    "Tracing": lambda: [Tracing(**SDK)],
+    "Tracing, no chunks": lambda: [Tracing(**SDK, chunk_times=False)],
     "all four": lambda: [Redaction(), Logging(), Caching(max_entry_bytes=2**26), Retries()],
 }
 
@@ -113,10 +129,10 @@ def main() -> None:
         return
     for name, rows in figures.items():
         print(f"\n{name}: CPU over no plugin (the floor's own in the first row)")
-        print(f"  {'':<10}{'µs/event':>10}{'ratio':>8}{'µs/call':>10}{'ratio':>8}")
+        print(f"  {'':<19}{'µs/event':>10}{'ratio':>8}{'µs/call':>10}{'ratio':>8}")
         for stack, row in rows.items():
             print(
-                f"  {stack:<10}{row['event_us']:>10.2f}{row['event_ratio']:>8.2f}"
+                f"  {stack:<19}{row['event_us']:>10.2f}{row['event_ratio']:>8.2f}"
                 f"{row['call_us']:>10.1f}{row['call_ratio']:>8.2f}",
             )
 
