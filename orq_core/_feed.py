@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orq_core._accumulate import Accumulator, chunks_of
+from orq_core._answers import whole
 from orq_core.errors import (
     OrqError,
     PluginError,
@@ -16,8 +17,9 @@ from orq_core.errors import (
 from orq_core.models import ChatCompletion, ChatCompletionChunk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from orq_core._answers import Piece
     from orq_core._pipeline import Exchange
     from orq_core.call import Call, Item
 
@@ -25,15 +27,26 @@ if TYPE_CHECKING:
 class Feed:
     """Pulls the outermost layer, keeps what passed, and ends the call exactly once."""
 
-    def __init__(self, call: Call, exchange: Exchange, abort: Callable[[], None]) -> None:
-        """Open the exchange; ``abort`` drops its connections without waiting, from any thread."""
+    def __init__(
+        self,
+        call: Call,
+        exchange: Exchange,
+        abort: Callable[[], None],
+        *,
+        batched: bool = False,
+    ) -> None:
+        """Open the exchange; ``abort`` drops its connections without waiting, from any thread.
+
+        ``batched``: the exchange has no layers and yields lists of what arrived together.
+        """
         self.call = call
         self.delivered = 0
         self._accumulator = Accumulator()
         self._exchange = exchange
         self._abort = abort
         self._items = exchange.open()
-        self._waiting: deque[ChatCompletionChunk] = deque()
+        self._batched = batched
+        self._waiting: deque[Piece] = deque()
         self._began = call.now()
         self._running = False
         self._aborted = False
@@ -49,11 +62,12 @@ class Feed:
     async def whole(self) -> ChatCompletion:
         """Pull everything and return the one completion it makes."""
         result: ChatCompletion | None = None
-        while (item := await self._pull()) is not None:
-            if isinstance(item, ChatCompletion):
-                result = item
-            else:
-                self._hand_out(item)
+        while (items := await self._pull()) is not None:
+            for item in items:
+                if isinstance(item, ChatCompletion):
+                    result = item
+                else:
+                    self._take(item)
         if result is None and self.delivered:
             result = self._accumulator.completion()
         if result is None:
@@ -63,16 +77,29 @@ class Feed:
 
     async def prime(self) -> None:
         """Pull the first chunk, so that what fails before it fails inside ``create``."""
-        chunk = await self._next_chunk()
-        if chunk is not None:
-            self._waiting.appendleft(chunk)
+        while not self._waiting:
+            items = await self._pull()
+            if items is None:
+                return
+            for item in items:
+                if isinstance(item, ChatCompletion):
+                    self._waiting.extend(chunks_of(item))
+                else:
+                    self._waiting.append(item)
 
     async def next(self) -> ChatCompletionChunk | None:
         """Return the next chunk, None at the end."""
-        chunk = await self._next_chunk()
-        if chunk is not None:
-            self._hand_out(chunk)
-        return chunk
+        if not self._waiting:
+            await self.prime()
+        return self.ready()
+
+    def ready(self) -> ChatCompletionChunk | None:
+        """Hand out a chunk that has arrived already, None if there is none."""
+        if not self._waiting:
+            return None
+        piece = self._waiting.popleft()
+        self._take(piece)
+        return whole(piece)
 
     async def close(self) -> None:
         """End the call; from another thread or task than the reader's, make the reader end it."""
@@ -91,28 +118,18 @@ class Feed:
         self._exchange.abandon()
         return True
 
-    def _hand_out(self, chunk: ChatCompletionChunk) -> None:
-        self._accumulator.add(chunk)
+    def _take(self, piece: Piece) -> None:
+        self._accumulator.take(piece)
         self.delivered += 1
 
-    async def _next_chunk(self) -> ChatCompletionChunk | None:
-        while not self._waiting:
-            item = await self._pull()
-            if item is None:
-                return None
-            if isinstance(item, ChatCompletionChunk):
-                return item
-            self._waiting.extend(chunks_of(item))
-        return self._waiting.popleft()
-
-    async def _pull(self) -> Item | None:
+    async def _pull(self) -> Sequence[Item | Piece] | None:
         if self._over:
             return None
         if self._running:
             raise RuntimeError("this stream is being read by another thread or task")
         self._running = True
         try:
-            item: object = await self._items.__anext__()
+            item: Any = await self._items.__anext__()
         except StopAsyncIteration:
             self._running = False
             await self._end()
@@ -124,7 +141,11 @@ class Feed:
         self._running = False
         if self.call.info.time_to_first_event is None:
             self.call.info.time_to_first_event = self.call.now() - self._began
-        if not isinstance(item, (ChatCompletionChunk, ChatCompletion)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if self._batched:
+            items: Sequence[Item | Piece] = item
+        elif isinstance(item, (ChatCompletionChunk, ChatCompletion)):
+            items = (item,)
+        else:
             await self._end()
             raise PluginError(
                 f"a layer yielded {type(item).__name__}; items are ChatCompletionChunk and "
@@ -132,7 +153,7 @@ class Feed:
             )
         if self._aborted:
             await self._end()
-        return item
+        return items
 
     async def _end(self) -> None:
         if not self._over:

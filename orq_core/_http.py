@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import warnings
 from functools import cache
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from orq_core._answers import AnswerReader
+from orq_core._answers import AnswerReader, whole
 from orq_core._json import dumps
 from orq_core.call import Attempt
 from orq_core.config import authorization
@@ -27,10 +28,13 @@ from orq_core.models import unstructure_request
 from orq_core.transports import HttpRequest
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
     import pluggy
     from cattrs import Converter
 
-    from orq_core.call import Call, Items
+    from orq_core._answers import Piece
+    from orq_core.call import Call, Item, Items
     from orq_core.models import ChatCompletion, ChatCompletionRequest
     from orq_core.transports import Response, Transport
 
@@ -57,7 +61,7 @@ class Wire:
 
 @define(eq=False)
 class Sender:
-    """The source of one call's items; every call of `items` is one attempt."""
+    """The source of one call's items; every call of `items` or `batches` is one attempt."""
 
     wire: Wire
     key: str | None = field(repr=False)
@@ -69,7 +73,16 @@ class Sender:
             response.close()
 
     async def items(self, call: Call, request: ChatCompletionRequest) -> Items:
-        """Send the request and yield the answer's items; records the attempt on the call."""
+        """Yield the answer's items one by one, for layers; see `batches`."""
+        async with contextlib.aclosing(self.batches(call, request)) as batches:
+            async for batch in batches:
+                for piece in batch:
+                    yield whole(piece)
+
+    async def batches(
+        self, call: Call, request: ChatCompletionRequest
+    ) -> AsyncGenerator[Sequence[Item | Piece], None]:
+        """Send the request and yield what arrives together; records the attempt on the call."""
         began, failure, response = call.now(), None, None
         info = call.info
         info.status, info.request_id, info.trace_id, info.headers = None, None, None, {}
@@ -93,18 +106,17 @@ class Sender:
                 data = await self._receive(response, reader)
                 info.waited += call.now() - asked
                 info.bytes_received += len(data)
-                items = reader.feed(data) if data else reader.end()
-                if items:
+                batch = reader.read(data) if data else reader.end()
+                if batch:
                     # Only an event is progress: comments alone must not hold a stream open.
                     http.limits.enter("idle")
+                    yield batch
                 else:
                     http.limits.remaining()
-                for item in items:
-                    yield item
             if reader.error is not None:
                 self._settle(call, reader.error, reader.partial)
                 if reader.partial is not None:
-                    yield reader.partial
+                    yield (reader.partial,)
         except OrqError as error:
             error.request_id = error.request_id or info.request_id
             error.trace_id = error.trace_id or info.trace_id

@@ -7,7 +7,12 @@ field named ``error`` is an event.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from orq_core._json import loads
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 _BOM = b"\xef\xbb\xbf"
 _DONE = b"[DONE]"
@@ -15,12 +20,12 @@ _RETRY_DIGITS = 18
 
 
 class EventTooLarge(ValueError):  # noqa: N818 - names what is wrong with the event
-    """One event has more bytes than allowed; ``events`` came before it in the same bytes."""
+    """One event has more bytes than allowed; ``blocks`` came before it in the same bytes."""
 
-    def __init__(self, message: str, events: list[Event]) -> None:
+    def __init__(self, message: str, blocks: list[Block]) -> None:
         """Say how large an event may be."""
         super().__init__(message)
-        self.events = events
+        self.blocks = blocks
 
 
 class Event:
@@ -59,6 +64,9 @@ class Event:
         return f"<Event {self.event!r}: {size} bytes of data>"
 
 
+Block: TypeAlias = "bytes | Event"
+
+
 class Decoder:
     """Takes bytes in any division, returns the events they complete.
 
@@ -93,6 +101,13 @@ class Decoder:
 
     def feed(self, data: bytes) -> list[Event]:
         """Take the next bytes. Raises EventTooLarge, which ends the use of this decoder."""
+        return [Event(each) if isinstance(each, bytes) else each for each in self.blocks(data)]
+
+    def blocks(self, data: bytes) -> list[Block]:
+        """Take the next bytes; of an event that is nothing but data, return the data alone.
+
+        Raises EventTooLarge, as `feed` does.
+        """
         if self._head is not None:
             data = self._head + data
             if len(data) < len(_BOM) and _BOM.startswith(data):
@@ -106,9 +121,36 @@ class Decoder:
         if b"\r" in data:
             self._after_cr = data.endswith(b"\r")
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        return self._lines(data)
+        blocks: list[Block] = []
+        if self._size or self._pieces:
+            end = data.find(b"\n\n") + 2
+            if end < 2 or len(data) > self._max:
+                end = len(data)
+            self._lines(data[:end], blocks)
+            data = data[end:]
+        if data:
+            self._whole(data, blocks)
+        return blocks
 
-    def flush(self) -> list[Event]:
+    def _whole(self, data: bytes, blocks: list[Block]) -> None:
+        """Take bytes that begin a block, cut at blank lines: half the time of cutting at each."""
+        parts = data.split(b"\n\n")
+        rest = parts.pop()
+        small = len(data) <= self._max
+        for part in parts:
+            if (
+                small
+                and part.startswith(b"data: ")
+                and b"\n" not in part
+                and not self.last_event_id
+            ):
+                blocks.append(part[6:])
+            else:
+                self._lines(part + b"\n\n", blocks)
+        if rest:
+            self._lines(rest, blocks)
+
+    def flush(self) -> list[Block]:
         """Take the end of the stream: return the last event if only its blank line is missing.
 
         The standard discards such an event. It is returned here when it is certainly whole: a
@@ -122,14 +164,13 @@ class Decoder:
             self._line(b"".join(self._pieces))
             self._pieces.clear()
         content = self._data or self._fields.get("error", [])
-        events: list[Event] = []
+        blocks: list[Block] = []
         if _is_whole(b"\n".join(content), ended=ended):
-            self._dispatch(events)
+            self._dispatch(blocks)
         self._begin()
-        return events
+        return blocks
 
-    def _lines(self, data: bytes) -> list[Event]:
-        events: list[Event] = []
+    def _lines(self, data: bytes, blocks: list[Block]) -> None:
         lines = data.split(b"\n")
         rest = lines.pop()
         if lines and self._pieces:
@@ -139,20 +180,16 @@ class Decoder:
             self._pieces_size = 0
         for line in lines:
             if not line:
-                self._dispatch(events)
+                self._dispatch(blocks)
                 continue
             self._line(line)
             if self._size > self._max:
-                raise self._too_large(events)
+                raise EventTooLarge(f"more than {self._max} bytes", blocks)
         if rest:
             self._pieces.append(rest)
             self._pieces_size += len(rest)
             if self._size + self._pieces_size > self._max:
-                raise self._too_large(events)
-        return events
-
-    def _too_large(self, events: list[Event]) -> EventTooLarge:
-        return EventTooLarge(f"more than {self._max} bytes", events)
+                raise EventTooLarge(f"more than {self._max} bytes", blocks)
 
     def _line(self, line: bytes) -> None:
         if line.startswith(b"data:"):
@@ -181,11 +218,11 @@ class Decoder:
         else:
             self._fields.setdefault(name.decode("utf-8", "replace"), []).append(value)
 
-    def _dispatch(self, events: list[Event]) -> None:
+    def _dispatch(self, blocks: list[Block]) -> None:
         if self._id is not None:
             self.last_event_id = self._id
         if self._data or "error" in self._fields:
-            events.append(
+            blocks.append(
                 Event(
                     b"\n".join(self._data) if self._data else None,
                     self._event.decode("utf-8", "replace") or "message",

@@ -78,7 +78,8 @@ class Completions:
         self._check_retries(merged.retries)
         sender = Sender(wire, await resolve_key(self._config.api_key, url))
         call._key = sender.key  # noqa: SLF001 - layers get a digest of it
-        feed = Feed(call, Exchange(call, layers, sender.items), sender.abort)
+        source: Any = sender.items if layers else sender.batches
+        feed = Feed(call, Exchange(call, layers, source), sender.abort, batched=not layers)
         if not call.stream:
             return await feed.whole()
         await feed.prime()

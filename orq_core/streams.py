@@ -62,9 +62,11 @@ class Stream(BaseStream):
 
     def __next__(self) -> ChatCompletionChunk:
         """Wait for the next chunk."""
-        chunk = drive(self._feed.next())
+        chunk = self._feed.ready()
         if chunk is None:
-            raise StopIteration
+            chunk = drive(self._feed.next())
+            if chunk is None:
+                raise StopIteration
         return chunk
 
     def __enter__(self) -> Self:
@@ -106,9 +108,11 @@ class AsyncStream(BaseStream):
 
     async def __anext__(self) -> ChatCompletionChunk:
         """Wait for the next chunk."""
-        chunk = await self._feed.next()
+        chunk = self._feed.ready()
         if chunk is None:
-            raise StopAsyncIteration
+            chunk = await self._feed.next()
+            if chunk is None:
+                raise StopAsyncIteration
         return chunk
 
     async def __aenter__(self) -> Self:

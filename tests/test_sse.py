@@ -248,7 +248,7 @@ def test_an_event_too_large_is_refused_before_it_is_whole(large, size):
     with pytest.raises(EventTooLarge, match="more than 50 bytes") as caught:
         for i in range(0, len(stream), size):
             events += decoder.feed(stream[i : i + size])
-    assert [event.data for event in events + caught.value.events] == [b"1"]
+    assert [event.data for event in events + caught.value.blocks] == [b"1"]
 
 
 def test_the_limit_is_per_event_and_not_per_stream():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from orq_core._accumulate.folding import copied, first, given_of, is_stand_in, keep, mark
+from orq_core._accumulate.folding import Text, copied, first, given_of, is_stand_in, keep, mark
 from orq_core._accumulate.messages import MessageFold
 from orq_core._json import is_list, is_object
 from orq_core.models import ChatCompletion, Choice, Delta, Logprobs, make_converter
@@ -13,6 +13,8 @@ from orq_core.models import ChatCompletion, Choice, Delta, Logprobs, make_conver
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from orq_core._answers import Piece
+    from orq_core._answers.template import Template
     from orq_core.models import ChatCompletionChunk, ChunkChoice, TokenLogprob, Usage
 
 
@@ -34,6 +36,8 @@ class Accumulator:
         self._usage: Usage | None = None
         self._extra: dict[str, Any] = {}
         self._given: set[str] | None = None
+        self._template: Template | None = None
+        self._grow: Callable[[str], None] = Text().grower()
 
     @property
     def choices_seen(self) -> int:
@@ -45,8 +49,26 @@ class Accumulator:
         """Whether there are choices, and each has said why it ended."""
         return bool(self._choices) and all(choice.reason for choice in self._choices.values())
 
+    def take(self, piece: Piece) -> None:
+        """Take the next chunk, or what it is made of.
+
+        What a template repeats counts once; after that only its text grows.
+        """
+        if not isinstance(piece, tuple):
+            self.add(piece)
+            return
+        template, text = piece
+        if template is self._template:
+            self._grow(text)
+            return
+        chunk = template.make(text)
+        self.add(chunk)
+        if template.adds_content_only:
+            self._template, self._grow = template, self._choices[_key(0, chunk.choices[0])].grower()
+
     def add(self, chunk: ChatCompletionChunk) -> None:
         """Take the next chunk, which is not kept."""
+        self._template = None
         self._id = first(self._id, chunk.id)
         self._model = first(self._model, chunk.model)
         self._created = first(self._created, chunk.created)
@@ -63,7 +85,7 @@ class Accumulator:
             self._given = set()
         self._given |= given_of(chunk)
         for position, choice in enumerate(chunk.choices):
-            key = choice.index if isinstance(choice.index, (int, str)) else position
+            key = _key(position, choice)
             state = self._choices.get(key)
             if state is None:
                 state = self._choices[key] = _Choice()
@@ -83,6 +105,11 @@ class Accumulator:
             extra=dict(self._extra),
         )
         return completion if self._given is None else mark(completion, self._given)
+
+
+def _key(position: int, choice: ChunkChoice) -> int | str:
+    """Tell the choices apart; a server may send anything as an index."""
+    return choice.index if isinstance(choice.index, (int, str)) else position
 
 
 class _Choice:
@@ -116,6 +143,9 @@ class _Choice:
                 self._whole = _longer(self._whole, whole)
                 extra = {name: value for name, value in extra.items() if name != "message"}
             keep(self._extra, extra)
+
+    def grower(self) -> Callable[[str], None]:
+        return self._message.content.grower()
 
     def value(self) -> Choice:
         message = self._message

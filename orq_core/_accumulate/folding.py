@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from orq_core._json import is_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from orq_core.models import ChatCompletionChunk
     from orq_core.models.base import Answer
@@ -37,13 +37,17 @@ class Text:
         else:
             self._other = piece
 
+    def grower(self) -> Callable[[str], None]:
+        """Return what appends a string, and nothing else, at once."""
+        return self._pieces.append
+
     def __bool__(self) -> bool:
         return any(self._pieces) or bool(self._other)
 
     def value(self) -> Any:
         """Return all of it; asking again costs nothing."""
         if len(self._pieces) > 1:
-            self._pieces = ["".join(self._pieces)]
+            self._pieces[:] = ["".join(self._pieces)]
         text = self._pieces[0] if self._pieces else None
         return text or (text if self._other is None else self._other)
 

@@ -24,7 +24,6 @@ class MessageFold:
     __slots__ = (
         "_audio",
         "_calls",
-        "_content",
         "_extra",
         "_function",
         "_given",
@@ -33,13 +32,14 @@ class MessageFold:
         "_role",
         "_texts",
         "_unknown_texts",
+        "content",
     )
 
     def __init__(self) -> None:
         """Begin with nothing."""
         self._role: Any = None
         self._name: Any = None
-        self._content = Content()
+        self.content = Content()
         self._texts: dict[str, Text] = {}
         self._lists: dict[str, Any] = {}
         self._calls: Calls | None = None
@@ -53,7 +53,7 @@ class MessageFold:
     def says_anything(self) -> bool:
         """Whether more than a role has arrived."""
         return bool(
-            self._content
+            self.content
             or self._calls
             or self._function
             or self._audio
@@ -63,7 +63,7 @@ class MessageFold:
     def add(self, delta: Delta) -> None:
         """Take one chunk's piece."""
         if delta.content is not None:
-            self._content.add(delta.content)
+            self.content.add(delta.content)
         self._role = first(self._role, delta.role)
         self._name = first(self._name, delta.name)
         for name in _TEXTS:
@@ -110,7 +110,7 @@ class MessageFold:
         message = Message(
             role=self._role,
             name=self._name,
-            content=self._content.value(),
+            content=self.content.value(),
             tool_calls=None if self._calls is None else self._calls.value(),
             function_call=None if self._function is None else self._function.value(),
             audio=None if self._audio is None else self._audio.value(),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orq_core._accumulate.folding import Text
 from orq_core._json import is_list, is_object
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _STREAMED = ("text", "thinking", "reasoning")
 
@@ -32,6 +35,10 @@ class Content:
             self._text.add(content)
         elif content and isinstance(content, str):
             self._parts.extend([{"type": "text", "text": content}])
+
+    def grower(self) -> Callable[[str], None]:
+        """Return what takes more text until something else has been added."""
+        return self._text.grower() if self._parts is None else self.add
 
     def __bool__(self) -> bool:
         return bool(self._parts or self._text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from orq_core._accumulate import Accumulator, chunks_of
 from orq_core._answers.completion import read_completion
 from orq_core._answers.stream import StreamReader
+from orq_core._answers.template import whole
 from orq_core.errors import OrqError, ResponseDecodeError
 
 if TYPE_CHECKING:
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
 
     from cattrs import Converter
 
+    from orq_core._answers.template import Piece
     from orq_core.call import Item
-    from orq_core.models import ChatCompletion, ChatCompletionChunk
+    from orq_core.models import ChatCompletion
 
 _BLANK = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
@@ -57,7 +59,7 @@ class AnswerReader:
         self._pieces: list[bytes] = []
         self._size = 0
         self._json: bool | None = None
-        self._collected: list[ChatCompletionChunk] = []
+        self._collected: list[Piece] = []
         self.done = False
         self.error: OrqError | None = None
 
@@ -76,10 +78,14 @@ class AnswerReader:
         """How many events were read."""
         return self._events.delivered
 
-    def feed(self, data: bytes) -> Sequence[Item]:
+    def feed(self, data: bytes) -> list[Item]:
         """Take bytes as they arrived and return the items that are complete."""
+        return [whole(piece) for piece in self.read(data)]
+
+    def read(self, data: bytes) -> Sequence[Item | Piece]:
+        """Take bytes as they arrived and return what the complete items are made of."""
         if self._json is False:
-            return self._passed(self._events.feed(data))
+            return self._passed(self._events.read(data))
         self._pieces.append(data)
         self._size += len(data)
         if self._json is None:
@@ -87,7 +93,7 @@ class AnswerReader:
             self._json = is_json(head)
             if self._json is False:
                 self._pieces.clear()
-                return self._passed(self._events.feed(head))
+                return self._passed(self._events.read(head))
             # White space sent to keep the connection open is not looked at again and again.
             self._pieces = [head if self._json else head.lstrip(_BLANK)]
         if self._size > self._max_bytes:
@@ -97,7 +103,7 @@ class AnswerReader:
             )
         return ()
 
-    def end(self) -> Sequence[Item]:
+    def end(self) -> Sequence[Item | Piece]:
         """Take the end of the body."""
         if self._json is False or (self._json is None and self._stream):
             return self._passed(self._events.end())
@@ -105,11 +111,11 @@ class AnswerReader:
         completion = read_completion(self._converter, b"".join(self._pieces), self._status)
         return chunks_of(completion) if self._stream else (completion,)
 
-    def _passed(self, chunks: list[ChatCompletionChunk]) -> Sequence[Item]:
+    def _passed(self, pieces: Sequence[Piece]) -> Sequence[Item | Piece]:
         self.done, self.error = self._events.done, self._events.error
         if self._stream:
-            return chunks
-        self._collected += chunks
+            return pieces
+        self._collected += pieces
         if not self.done:
             return ()
         completion = self.partial
@@ -126,6 +132,6 @@ class AnswerReader:
         if not self._collected:
             return None
         accumulator = Accumulator()
-        for chunk in self._collected:
-            accumulator.add(chunk)
+        for piece in self._collected:
+            accumulator.take(piece)
         return accumulator.completion()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from orq_core._answers.template import Templates, whole
 from orq_core._json import loads, loads_object
-from orq_core._sse import Decoder, EventTooLarge
+from orq_core._sse import Decoder, Event, EventTooLarge
 from orq_core.errors import APIStreamError, OrqError, ResponseDecodeError, StreamTruncatedError
 from orq_core.errors._body import describe
 from orq_core.models import ChatCompletionChunk
@@ -13,7 +14,8 @@ from orq_core.models import ChatCompletionChunk
 if TYPE_CHECKING:
     from cattrs import Converter
 
-    from orq_core._sse import Event
+    from orq_core._answers.template import Piece
+    from orq_core._sse import Block
 
 _DONE = b"[DONE]"
 _IGNORED_EVENTS = frozenset({"ping", "keepalive", "heartbeat"})
@@ -29,6 +31,7 @@ class StreamReader:
     def __init__(self, converter: Converter, *, max_event_bytes: int) -> None:
         """Read from the beginning of a stream."""
         self._structure = converter.get_structure_hook(ChatCompletionChunk)
+        self._templates = Templates(converter)
         self._decoder = Decoder(max_event_bytes=max_event_bytes)
         self._open: set[int | str] = set()
         self._finished: set[int | str] = set()
@@ -38,18 +41,22 @@ class StreamReader:
 
     def feed(self, data: bytes) -> list[ChatCompletionChunk]:
         """Take bytes as they arrived and return the chunks that are complete."""
+        return [*map(whole, self.read(data))]
+
+    def read(self, data: bytes) -> list[Piece]:
+        """Take bytes as they arrived and return what the complete chunks are made of."""
         try:
-            events = self._decoder.feed(data)
+            blocks = self._decoder.blocks(data)
         except EventTooLarge as error:
-            chunks = self._read(error.events)
+            pieces = self._read(error.blocks)
             if not self.done:
                 self._fail(ResponseDecodeError(f"an event of the stream is too large: {error}"))
-            return chunks
-        return self._read(events)
+            return pieces
+        return self._read(blocks)
 
     def end(self) -> list[ChatCompletionChunk]:
         """Take the end of the body; an unfinished answer leaves a StreamTruncatedError."""
-        chunks = self._read(self._decoder.flush())
+        pieces = self._read(self._decoder.flush())
         if not self.done and not self.complete:
             self._fail(
                 StreamTruncatedError(
@@ -58,7 +65,7 @@ class StreamReader:
                 ),
             )
         self.done = True
-        return chunks
+        return [*map(whole, pieces)]
 
     @property
     def complete(self) -> bool:
@@ -68,19 +75,26 @@ class StreamReader:
     def _fail(self, error: OrqError) -> None:
         self.done, self.error = True, error
 
-    def _read(self, events: list[Event]) -> list[ChatCompletionChunk]:
-        chunks: list[ChatCompletionChunk] = []
-        for event in events:
-            chunk = self._one(event)
-            if chunk is not None:
-                chunks.append(chunk)
-                self.delivered += 1
-                self._watch(chunk)
+    def _read(self, blocks: list[Block]) -> list[Piece]:
+        pieces: list[Piece] = []
+        find = self._templates.find
+        for block in blocks:
+            piece = find(block) if isinstance(block, bytes) else None
+            if piece is None:
+                piece = self._one(block)
+                if piece is None:
+                    if self.done:
+                        break
+                    continue
+                self._watch(piece)
+            pieces.append(piece)
+            self.delivered += 1
             if self.done:
                 break
-        return chunks
+        return pieces
 
-    def _one(self, event: Event) -> ChatCompletionChunk | None:
+    def _one(self, block: Block) -> ChatCompletionChunk | None:
+        event = Event(block) if isinstance(block, bytes) else block
         data = event.data
         if data is None or event.event == "error":
             self._refuse(event.fields.get("error", b"") if data is None else data)
@@ -99,6 +113,8 @@ class StreamReader:
             self._refuse(body)
             if not body.get("choices"):
                 return None
+        elif event is not block:
+            self._templates.learn(data, body)
         chunk: ChatCompletionChunk = self._structure(body, ChatCompletionChunk)
         return chunk
 

@@ -9,8 +9,9 @@ else is handed over by reference.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_origin
+from weakref import WeakSet
 
-from attrs import NOTHING, Attribute, Factory, fields
+from attrs import NOTHING, Attribute, fields
 
 from orq_core.models.base import kind_of
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from orq_core.models.base import Answer
 _LITERALS: dict[Any, str] = {dict: "{}", list: "[]"}
+_ours: WeakSet[Any] = WeakSet()
 
 
 def reader(
@@ -87,7 +89,8 @@ def reader(
         "    finish(model, payload, unread)",
         "return model",
     ]
-    return _written("read", "payload, _=None", lines, names)
+    read: Callable[[Any, Any], Any] = _written("read", "payload, _=None", lines, names)
+    return read
 
 
 def copier(cls: type[Answer]) -> Callable[[Any], Any]:
@@ -99,19 +102,18 @@ def copier(cls: type[Answer]) -> Callable[[Any], Any]:
         + ("dict(model.extra)" if attribute.name == "extra" else f"model.{attribute.name}")
         for attribute in fields(cls)
     ]
-    return _written("copy", "model", [*lines, "return copy"], names)
+    copy: Callable[[Any], Any] = _written("copy", "model", [*lines, "return copy"], names)
+    return copy
 
 
 def _default(attribute: Attribute[Any], number: int, names: dict[str, Any]) -> str:
     default: Any = attribute.default
     if default is None or default is NOTHING:
         return "None"
-    if isinstance(default, Factory):
-        literal = _LITERALS.get(get_origin(default.factory) or default.factory)
-        if literal is not None:
-            return literal
-        names[f"default{number}"] = default.factory
-        return f"default{number}()"
+    factory = getattr(default, "factory", None)
+    if factory is not None:
+        names[f"default{number}"] = factory
+        return _LITERALS.get(get_origin(factory) or factory, f"default{number}()")
     names[f"default{number}"] = default
     return f"default{number}"
 
@@ -119,4 +121,11 @@ def _default(attribute: Attribute[Any], number: int, names: dict[str, Any]) -> s
 def _written(name: str, arguments: str, lines: list[str], names: dict[str, Any]) -> Any:
     source = "\n    ".join([f"def {name}({arguments}):", *lines])
     exec(source, names)  # noqa: S102 - how attrs makes its methods; nothing from outside is in it
-    return names[name]
+    written = names[name]
+    _ours.add(written)
+    return written
+
+
+def is_generated(function: object) -> bool:
+    """Tell whether a function was written here."""
+    return function in _ours

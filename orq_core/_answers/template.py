@@ -1,0 +1,207 @@
+"""Events that repeat each other but for one string, read without parsing what they repeat.
+
+Nearly every event of a stream has the bytes of the one before it, up to the text that it adds.
+Between the same bytes any one JSON string means the same event with another text, because nothing
+within a JSON string changes the meaning of what is around it. So the bytes around the text are
+compared, the text alone is decoded, and the models are copied: less than a third of the time of
+parsing and reading all of it (``python -m tests.benchmarks.decoding``).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar, Union
+
+import msgspec
+from attrs import fields
+
+from orq_core._json import dumps, is_list, is_object, loads
+from orq_core.models import (
+    ChatCompletionChunk,
+    ChunkChoice,
+    Delta,
+    FunctionCallDelta,
+    ToolCallDelta,
+)
+from orq_core.models._generated import copier, is_generated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cattrs import Converter
+
+    from orq_core.models import ChatCompletion
+    from orq_core.models.base import Answer
+
+Piece = Union[ChatCompletionChunk, "tuple[Template, str]"]
+"""A chunk, or what one is made of."""
+
+T = TypeVar("T", bound="ChatCompletion | ChatCompletionChunk")
+
+_TEXTS = ("content", "reasoning_content", "reasoning")
+_ARGUMENTS = "arguments"
+_CLASSES = (ChatCompletionChunk, ChunkChoice, Delta, ToolCallDelta, FunctionCallDelta)
+_SITE = r'"%s"\s*:\s*("(?:[^"\\]|\\.)*")'
+_SCALARS = (str, int, float, bool, type(None))
+_KEPT = 4  # templates at once: choices and tool calls take turns
+_TRIALS = 3  # templates that may prove useless before learning stops
+
+_text = msgspec.json.Decoder(str).decode
+_copy_chunk, _copy_choice, _copy_delta = map(copier, (ChatCompletionChunk, ChunkChoice, Delta))
+_copy_call, _copy_function = map(copier, (ToolCallDelta, FunctionCallDelta))
+
+
+class Template:
+    """An event with a hole for one string.
+
+    ``field`` is the delta's field with the hole, or ``arguments`` of its only tool call;
+    ``adds_content_only``: there is nothing else in it that would grow from event to event.
+    """
+
+    __slots__ = ("_after", "_before", "_chunk", "_least", "adds_content_only", "field")
+
+    def __init__(self, before: bytes, after: bytes, field: str, chunk: ChatCompletionChunk) -> None:
+        """Know an event by its bytes before and after the string, its quotes included."""
+        self._before = before
+        self._after = after
+        self._least = len(before) + len(after)
+        self._chunk = chunk
+        self.field = field
+        delta = chunk.choices[0].delta
+        others = {each.name for each in fields(Delta)} - {"content", "role", "name", "_given"}
+        self.adds_content_only = field == "content" and not any(
+            getattr(delta, name) for name in others
+        )
+
+    def text(self, data: bytes) -> str | None:
+        """Return the string in the hole; None if this is another event."""
+        if (
+            len(data) < self._least
+            or not data.startswith(self._before)
+            or not data.endswith(self._after)
+        ):
+            return None
+        try:
+            return _text(data[len(self._before) - 1 : 1 - len(self._after)])
+        except (msgspec.MsgspecError, UnicodeError):
+            return None
+
+    def make(self, text: str) -> ChatCompletionChunk:
+        """Make the event with this text: new models throughout."""
+        chunk = _copy_chunk(self._chunk)
+        choice = _copy_choice(chunk.choices[0])
+        choice.delta = delta = _copy_delta(choice.delta)
+        chunk.choices = [choice]
+        if self.field == "content":
+            delta.content = text
+        elif self.field == _ARGUMENTS:
+            call = _copy_call(delta.tool_calls[0])
+            call.function = _copy_function(call.function)
+            call.function.arguments = text
+            delta.tool_calls = [call]
+        else:
+            setattr(delta, self.field, text)
+        return chunk  # type: ignore[no-any-return]
+
+
+class Templates:
+    """The templates of one stream."""
+
+    def __init__(self, converter: Converter) -> None:
+        """Learn from what this converter reads."""
+        self._structure = converter.get_structure_hook(ChatCompletionChunk)
+        self._known: list[Template] = []
+        self._learned = 0
+        self._used = 0
+        # Hooks of others may look at the text, so nothing may be read without them.
+        self._off = not all(is_generated(converter.get_structure_hook(each)) for each in _CLASSES)
+
+    def find(self, data: bytes) -> Piece | None:
+        """Read an event that repeats an earlier one; None if it is none."""
+        for template in self._known:
+            text = template.text(data)
+            if text is not None:
+                self._used += 1
+                return template, text
+        return None
+
+    def learn(self, data: bytes, body: dict[str, Any]) -> None:
+        """Take an event that had to be parsed."""
+        if self._off or self._learned > _TRIALS + self._used // _KEPT:
+            return
+        template = _template(data, body, self._structure)
+        if template is not None:
+            self._learned += 1
+            self._known = [template, *self._known[: _KEPT - 1]]
+
+
+def whole(piece: T | tuple[Template, str]) -> T | ChatCompletionChunk:
+    """Return the item itself."""
+    if isinstance(piece, tuple):
+        template, text = piece
+        return template.make(text)
+    return piece
+
+
+def _template(
+    data: bytes, body: dict[str, Any], structure: Callable[[Any, Any], Any]
+) -> Template | None:
+    hole = _hole(body)
+    if hole is None:
+        return None
+    field, holder = hole
+    text = holder[field]
+    for site in _site(field).finditer(data):
+        before, after = data[: site.start(1) + 1], data[site.end(1) - 1 :]
+        # Another field of that name may stand elsewhere: what another text does tells them apart.
+        holder[field] = other = text + "."
+        try:
+            same = loads(before[:-1] + dumps(other) + after[1:]) == body
+        except ValueError:
+            same = False
+        holder[field] = text
+        if same:
+            chunk = structure(body, ChatCompletionChunk)
+            return Template(before, after, field, chunk) if _is_plain(chunk) else None
+    return None
+
+
+def _hole(body: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    """Find the field that goes on from event to event, and the object it is in."""
+    choices = body.get("choices")
+    choice = choices[0] if is_list(choices) and len(choices) == 1 else None
+    delta = choice.get("delta") if is_object(choice) else None
+    if not is_object(delta):
+        return None
+    calls = delta.get("tool_calls")
+    call = calls[0] if is_list(calls) and len(calls) == 1 else None
+    function = call.get("function") if is_object(call) else None
+    if is_object(function):
+        return (_ARGUMENTS, function) if isinstance(function.get(_ARGUMENTS), str) else None
+    for name in _TEXTS:
+        if delta.get(name) and isinstance(delta[name], str):
+            return name, delta
+    return None
+
+
+@cache
+def _site(field: str) -> re.Pattern[bytes]:
+    return re.compile((_SITE % field).encode())
+
+
+def _is_plain(chunk: ChatCompletionChunk) -> bool:
+    """Tell whether `Template.make` copies all of it that could be changed."""
+    choice = chunk.choices[0]
+    delta = choice.delta
+    models: list[tuple[Answer, str]] = [(chunk, "choices"), (choice, "delta")]
+    models.append((delta, "tool_calls"))
+    for call in delta.tool_calls or ():
+        models += [(call, "function"), (call.function or FunctionCallDelta(), "")]
+    return all(
+        isinstance(value, _SCALARS)
+        for model, copied in models
+        for name in (attribute.name for attribute in fields(type(model)))
+        if name not in {copied, "_given"}
+        for value in (model.extra.values() if name == "extra" else (getattr(model, name),))
+    )
