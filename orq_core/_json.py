@@ -28,7 +28,8 @@ def loads(data: bytes | bytearray | str) -> Any:
     """Read one JSON value.
 
     Beyond the standard it takes a byte order mark, NaN and infinities, lone surrogates in escapes,
-    and bytes that are not UTF-8 (they become U+FFFD). Integers of any size stay exact.
+    and bytes that are not UTF-8 (they become U+FFFD). Integers stay exact; one with more digits
+    than Python reads (4,300) stays the text it was.
 
     Raises ValueError when the data is not JSON, or nested too deeply to be read.
     """
@@ -39,9 +40,16 @@ def loads(data: bytes | bytearray | str) -> Any:
     except (msgspec.MsgspecError, UnicodeError):
         text = data if isinstance(data, str) else data.decode("utf-8", "replace")
     try:
-        return json.loads(text.removeprefix("\ufeff"))
+        return json.loads(text.removeprefix("\ufeff"), parse_int=_integer)
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
+
+
+def _integer(digits: str) -> int | str:
+    try:
+        return int(digits)
+    except ValueError:
+        return digits
 
 
 def loads_object(data: bytes | bytearray | str) -> dict[str, Any]:

@@ -21,18 +21,28 @@ if TYPE_CHECKING:
 
 _BLANK = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
+_FIELDS = frozenset({b"data", b"event", b"id", b"retry"})
+_LONGEST = 256  # bytes of a first line without a colon that may yet be an event stream's
 
 
 def is_json(head: bytes) -> bool | None:
-    """Tell by an answer's first bytes whether it is JSON; None: not enough bytes to say.
+    """Tell by an answer's first bytes whether to read it whole; None: not enough bytes to say.
 
     The content type is not asked: gateways send either kind under either name. No line of an
-    event stream that means anything begins with a brace, a bracket or a ``<``.
+    event stream that means anything begins with a brace, a bracket, a quote or a ``<``, and its
+    first line has a colon or is a field's bare name.
     """
     start = head.removeprefix(_BOM).lstrip(_BLANK)
     if not start or _BOM.startswith(start):
         return None
-    return start[:1] in b'{[<"'
+    if start[:1] in b'{[<"':
+        return True
+    line, end, _ = start[:_LONGEST].replace(b"\r", b"\n").partition(b"\n")
+    if b":" in line:
+        return False
+    if end or len(start) > _LONGEST:
+        return line not in _FIELDS
+    return None
 
 
 class AnswerReader:
@@ -105,10 +115,11 @@ class AnswerReader:
 
     def end(self) -> Sequence[Item | Piece]:
         """Take the end of the body."""
-        if self._json is False or (self._json is None and self._stream):
+        body = b"".join(self._pieces)
+        if self._json is False or (self._stream and not body.strip(_BLANK)):
             return self._passed(self._events.end())
         self.done = True
-        completion = read_completion(self._converter, b"".join(self._pieces), self._status)
+        completion = read_completion(self._converter, body, self._status)
         return chunks_of(completion) if self._stream else (completion,)
 
     def _passed(self, pieces: Sequence[Piece]) -> Sequence[Item | Piece]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.faults.rows import connecting, statuses
+from tests.faults.rows import bodies, connecting, statuses
 from tests.faults.table import Row
 
 CLASSES: dict[str, list[Row]] = {
     "connecting": connecting.ROWS,
-    "statuses": statuses.ROWS,
+    "statuses": [*statuses.ROWS, *bodies.ROWS],
 }
 ALL: list[Row] = [row for rows in CLASSES.values() for row in rows]
