@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from orq_core.transports import HttpRequest
 
 _NO_LIMIT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+_LARGE = 2**20
 _LONGEST_LINE = 65536  # of a head, in bytes: what the blocking transport takes too
 
 
@@ -95,7 +97,8 @@ class AiohttpTransport:
                 answer = await session.request(
                     http.method,
                     http.url,
-                    data=http.body,
+                    # Of bytes as large as this aiohttp warns; a file it sends piece by piece.
+                    data=http.body if len(http.body) < _LARGE else io.BytesIO(http.body),
                     headers=http.headers,
                     proxy=proxy,
                     allow_redirects=False,
@@ -188,9 +191,10 @@ async def _headers_sent(session: Any, context: Any, params: Any) -> None:
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Drops a pooled connection on which bytes arrived while it was idle.
+    """Drops connections that aiohttp would keep.
 
-    aiohttp would hand them to the next request as the beginning of its answer.
+    Bytes that arrived on an idle one it would hand to the next request, as the beginning of its
+    answer; one that is left in the middle of a request stays open while the server reads nothing.
     """
 
     async def _get(self, key: Any, traces: Any) -> Any:
@@ -199,3 +203,10 @@ class _Connector(aiohttp.TCPConnector):
                 break
             connection.close()
         return connection
+
+    def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:
+        transport = protocol.transport
+        if should_close and transport is not None and transport.get_write_buffer_size():
+            # Closing would wait, perhaps for ever, for the server to read the rest of a request.
+            transport.abort()
+        super()._release(key, protocol, should_close=should_close)

@@ -100,6 +100,8 @@ class Row:
             if isinstance(error, StreamError) and outcome.streamed and expect.text:
                 assert error.partial is not None
                 assert error.partial.text == expect.text
+            if isinstance(error, StreamError) and outcome.streamed:
+                assert error.delivered == outcome.chunks
         assert self.after <= outcome.seconds <= self.within, f"took {outcome.seconds:.2f} s"
 
 
@@ -108,6 +110,7 @@ class Outcome:
     """What one call came to."""
 
     text: str = ""
+    chunks: int = 0
     error: BaseException | None = None
     seconds: float = 0.0
     streamed: bool = False
