@@ -57,6 +57,12 @@ class Core:
             self._own_transport = True
         return Wire(self.transport, converter, self.manager.hook)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Refuse to be copied or pickled: connections and locks can't be."""
+        raise TypeError(
+            "a client can be neither pickled nor deep-copied; make another client there"
+        )
+
     def __del__(self) -> None:
         """Warn of a client that opened connections and was dropped without closing it.
 

@@ -24,6 +24,7 @@ from orq_core.errors import (
     StreamTruncatedError,
 )
 from orq_core.errors._from_status import status_error
+from orq_core.errors._scrub import Scrub
 from orq_core.models import unstructure_request
 from orq_core.transports import HttpRequest
 
@@ -118,6 +119,9 @@ class Sender:
                 if reader.partial is not None:
                     yield (reader.partial,)
         except OrqError as error:
+            if self.key is not None:
+                # Servers that refuse a key like to repeat it.
+                Scrub((self.key,)).error(error)
             error.request_id = error.request_id or info.request_id
             error.trace_id = error.trace_id or info.trace_id
             failure = error

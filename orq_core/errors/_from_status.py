@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from orq_core import errors
-from orq_core._json import is_list, is_object, loads
 from orq_core.errors._body import NO_REASON, describe, one_line
+from orq_core.errors._scrub import Scrub
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,9 +29,6 @@ _KINDS: dict[int, type[errors.APIStatusError]] = {
 _REQUEST_IDS = ("x-request-id", "x-orq-request-id", "request-id")
 _PRIVATE_HEADERS = frozenset({"set-cookie", "set-cookie2", "authorization", "proxy-authorization"})
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
-_SECRET_LENGTH = 4
-_DEPTH = 64
-_TEXT_LIMIT = 64 * 1024
 
 
 def status_error(
@@ -49,7 +45,7 @@ def status_error(
     kind = _KINDS.get(status)
     if kind is None:
         kind = errors.InternalServerError if status >= 500 else errors.APIStatusError
-    scrub = _Scrub(secrets)
+    scrub = Scrub(secrets)
     known = {
         name.lower(): scrub.text(value)
         for name, value in headers.items()
@@ -129,38 +125,3 @@ def _target(location: str) -> str:
     except ValueError:
         host = None
     return f" (this one leads to {host})" if host else ""
-
-
-class _Scrub:
-    """Replaces secrets, also as they look inside JSON text."""
-
-    def __init__(self, secrets: tuple[str, ...]) -> None:
-        plain = {secret for secret in secrets if len(secret) >= _SECRET_LENGTH}
-        escaped = {json.dumps(secret)[1:-1] for secret in plain}
-        # Longest first: one secret may be the beginning of another.
-        words = sorted(plain | escaped, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, words))) if words else None
-
-    def text(self, text: str) -> str:
-        return text if self._pattern is None else self._pattern.sub("***", text)
-
-    def body(self, body: bytes) -> Any:
-        """Return the parsed JSON of a body, else its text, else None."""
-        if not body.strip():
-            return None
-        try:
-            return self._value(loads(body), _DEPTH)
-        except ValueError:
-            return self.text(body.decode("utf-8", "replace"))[:_TEXT_LIMIT]
-
-    def _value(self, value: Any, depth: int) -> Any:
-        if depth == 0:
-            # Its text serves as well, and can be pickled.
-            raise ValueError("nested too deeply")
-        if isinstance(value, str):
-            return self.text(value)
-        if is_list(value):
-            return [self._value(item, depth - 1) for item in value]
-        if is_object(value):
-            return {self.text(key): self._value(item, depth - 1) for key, item in value.items()}
-        return value

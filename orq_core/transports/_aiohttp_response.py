@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import aiohttp
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from orq_core.errors import APIConnectionError, ConnectError, OrqError
 from orq_core.transports._body import read_all
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from orq_core.transports import HttpRequest
 
 FAILURES = (aiohttp.ClientError, OSError, asyncio.TimeoutError, ValueError, RuntimeError)
+_NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 _NOT_SENT = (
     aiohttp.ClientConnectorError,
     aiohttp.ClientProxyConnectionError,
@@ -88,6 +90,13 @@ class AiohttpResponse:
 def failure(error: Exception, http: HttpRequest, proxy: str | None = None) -> OrqError:
     if isinstance(error, (asyncio.TimeoutError, TimeoutError)):
         return http.limits.error()
+    if isinstance(error, aiohttp.ClientResponseError):
+        # It shows the whole request, with its headers.
+        asked = error.request_info
+        error.args = ()
+        error.request_info = aiohttp.RequestInfo(
+            asked.url, asked.method, _NO_HEADERS, asked.real_url
+        )
     place, reason = place_of(http.url, proxy), reason_of(error)
     if isinstance(error, _NOT_SENT) or http.limits.phase == "connect":
         return ConnectError(f"could not connect to {place}: {reason}")
