@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -54,9 +56,23 @@ def main() -> int:
     """Run the matrix; the status is pytest's."""
     results = Results()
     matrix = str(Path(__file__).with_name("test_matrix.py"))
+    began, before = time.monotonic(), held()
     status = pytest.main(["-q", "--no-header", matrix, *sys.argv[1:]], plugins=[results])
     print(results.table())
+    print(f"{time.monotonic() - began:.0f} s; before: {before}; after: {held()}")
     return int(status)
+
+
+def held() -> str:
+    """Say what this process holds, where the system tells."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        descriptors = len(list(Path("/proc/self/fd").iterdir())) - 1
+    except OSError:
+        return "unknown"
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    resident = pages * resource.getpagesize() // 2**20
+    return f"{resident} MiB resident, {peak} MiB at most, {descriptors} descriptors"
 
 
 if __name__ == "__main__":
