@@ -88,6 +88,7 @@ class Sender:
         info = call.info
         info.status, info.request_id, info.trace_id, info.headers = None, None, None, {}
         info.bytes_received = 0
+        info.attempts_begun += 1
         http = self._request(call, request)
         try:
             response = await self.wire.transport.send(http)

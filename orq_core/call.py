@@ -83,7 +83,8 @@ class CallInfo:
     ``elapsed`` and ``time_to_first_event`` are seconds from the start of ``create``; ``headers``
     are those of the last attempt's answer, names in lower case; ``bytes_received`` counts its body,
     decompressed, and ``waited`` the seconds spent waiting for servers and in pauses; ``notes`` is
-    what plugins wrote down, keyed by plugin name.
+    what plugins wrote down, keyed by plugin name. ``attempts`` are the HTTP exchanges that are
+    over, ``attempts_begun`` counts one that is under way as well.
     """
 
     call_id: str = field(factory=lambda: uuid.uuid4().hex)
@@ -92,6 +93,7 @@ class CallInfo:
     request_id: str | None = None
     trace_id: str | None = None
     attempts: tuple[Attempt, ...] = ()
+    attempts_begun: int = 0
     elapsed: float | None = None
     time_to_first_event: float | None = None
     bytes_received: int = 0

@@ -80,7 +80,8 @@ class Observation:
             "model_asked": request.model or None,
             "model_answered": self._model,
             "stream": self._call.stream,
-            "attempts": len(info.attempts),
+            # A stream that is left is told before its attempt is over.
+            "attempts": info.attempts_begun,
             "status": info.status,
             "outcome": outcome,
             "finish_reason": self._finish,

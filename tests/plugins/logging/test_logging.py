@@ -223,6 +223,7 @@ def test_one_line_for_a_stream_left_early(mode: Mode, lines: JsonLines, leave: s
     mode.run(body)
     (end,) = lines.ends()
     assert (end["outcome"], end["error_type"]) == ("closed_early", None)
+    assert (end["attempts"], end["status"]) == (1, 200)
 
 
 def arrived(router: LocalRouter) -> None:
