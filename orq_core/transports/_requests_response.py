@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from http.client import HTTPException, IncompleteRead
 from typing import TYPE_CHECKING
 
 import requests
@@ -16,21 +17,22 @@ from orq_core.transports._environment import causes_of, place_of, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from http.client import HTTPResponse
 
-    from urllib3.response import HTTPResponse
+    from urllib3.response import HTTPResponse as Raw
 
     from orq_core.limits import Limits
     from orq_core.transports import HttpRequest
     from orq_core.transports._connections import LimitedReader
 
-FAILURES = (requests.RequestException, HTTPError, OSError)
+FAILURES = (requests.RequestException, HTTPError, HTTPException, OSError)
 _PIECE = 65536
 
 
 class RequestsResponse:
     """An answer whose head has arrived."""
 
-    def __init__(self, raw: HTTPResponse, http: HttpRequest, max_bytes: int) -> None:
+    def __init__(self, raw: Raw, http: HttpRequest, max_bytes: int) -> None:
         """Read from urllib3's response, by the request's limits."""
         self.status: int = raw.status
         self.headers: Mapping[str, str] = CaseInsensitiveDict(raw.headers)
@@ -38,7 +40,11 @@ class RequestsResponse:
         self._http = http
         self._limits: Limits = http.limits
         self._max_bytes = max_bytes
-        self._reader: LimitedReader | None = _reader_of(raw)
+        original = getattr(raw, "_original_response", None)
+        self._reader: LimitedReader | None = getattr(original, "reader", None)
+        # What is not compressed needs nothing of urllib3's, which costs as much as all the rest.
+        coded = self._reader is None or "content-encoding" in raw.headers
+        self._plain: HTTPResponse | None = None if coded else original
         # Ctrl-C may come while it is held, and what is unwound then closes this.
         self._lock = threading.RLock()
         self._reading = False
@@ -55,7 +61,7 @@ class RequestsResponse:
         try:
             if self._reader is None:
                 _set_timeout(self._raw, self._limits.remaining())
-            data: bytes = self._raw.read1(_PIECE, decode_content=True)
+            data = self._read()
         except OrqError:
             raise
         except (*FAILURES, ValueError) as error:
@@ -68,6 +74,17 @@ class RequestsResponse:
                 self._release(drop=True)
         if closed:
             raise _closed_here()
+        return data
+
+    def _read(self) -> bytes:
+        """Receive once at most."""
+        if self._plain is None:
+            return self._raw.read1(_PIECE, decode_content=True)
+        data = self._plain.read1(_PIECE)
+        if not data:
+            if self._plain.length:
+                raise IncompleteRead(data, self._plain.length)
+            self._plain.close()
         return data
 
     def _reads(self, reading: bool) -> bool:
@@ -103,17 +120,12 @@ class RequestsResponse:
             return self._raw.closed
         self._reader.waits = False
         try:
-            return not self._raw.read1(_PIECE, decode_content=True)
-        except (HTTPError, OSError, ValueError):
+            return not self._read()
+        except (HTTPError, HTTPException, OSError, ValueError):
             return False
 
 
-def _reader_of(raw: HTTPResponse) -> LimitedReader | None:
-    original = getattr(raw, "_original_response", None)
-    return getattr(original, "reader", None)
-
-
-def _set_timeout(raw: HTTPResponse, seconds: float | None) -> None:
+def _set_timeout(raw: Raw, seconds: float | None) -> None:
     """Bound the next read of a connection that is not of our making."""
     sock = getattr(getattr(raw, "connection", None), "sock", None)
     if sock is not None:
