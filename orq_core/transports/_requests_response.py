@@ -13,6 +13,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 
 from orq_core.errors import APIConnectionError, ConnectError, OrqError
 from orq_core.transports._body import read_all
+from orq_core.transports._chunked import Chunks
 from orq_core.transports._environment import causes_of, place_of, reason_of
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class RequestsResponse:
         self._plain: HTTPResponse | None = None if coded else original
         # Ctrl-C may come while it is held, and what is unwound then closes this.
         self._lock = threading.RLock()
+        self._chunks = Chunks()
         self._reading = False
         self._closed = False
 
@@ -80,12 +82,24 @@ class RequestsResponse:
         """Receive once at most."""
         if self._plain is None:
             return self._raw.read1(_PIECE, decode_content=True)
+        if self._plain.chunked:
+            return self._read_chunks(self._plain)
         data = self._plain.read1(_PIECE)
         if not data:
             if self._plain.length:
                 raise IncompleteRead(data, self._plain.length)
             self._plain.close()
         return data
+
+    def _read_chunks(self, answer: HTTPResponse) -> bytes:
+        while not self._chunks.ended:
+            received = answer.fp.read1(_PIECE)
+            if not received:
+                raise IncompleteRead(received)
+            if data := self._chunks.feed(received):
+                return data
+        answer.close()
+        return b""
 
     def _reads(self, reading: bool) -> bool:
         """Note whether a thread reads; tell whether another one has closed this meanwhile."""
@@ -116,11 +130,14 @@ class RequestsResponse:
 
     def _ends_here(self) -> bool:
         """Tell whether the body's end has arrived already, without waiting for it."""
+        if self._chunks.rest:
+            # The next call would take it for the beginning of its answer.
+            return False
         if self._reader is None or self._raw.closed:
             return self._raw.closed
         self._reader.waits = False
         try:
-            return not self._read()
+            return not self._read() and not self._chunks.rest
         except (HTTPError, HTTPException, OSError, ValueError):
             return False
 

@@ -1,0 +1,80 @@
+"""The chunked transfer coding, RFC 9112 section 7.1, sans-I/O.
+
+`http.client` returns one chunk for each read, and servers write each event as a chunk of its own.
+Undone for all bytes that have arrived, a stream of such events takes half the time.
+"""
+
+from __future__ import annotations
+
+import re
+
+_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
+_LONGEST_LINE = 8192  # bytes of a size with its extensions, or of a trailer
+_MOST_TRAILERS = 100
+
+
+class BadFraming(ValueError):  # noqa: N818 - names what is wrong
+    """The bytes are not chunks."""
+
+
+class Chunks:
+    """Takes bytes in any division, returns the content; ``rest`` is what follows the last chunk."""
+
+    def __init__(self) -> None:
+        """Begin a body."""
+        self.ended = False
+        self.rest = b""
+        self._left = 0  # bytes of the current chunk that have not come, its line end excluded
+        self._inside = False  # a chunk has begun, and its line end has not been seen
+        self._line = b""  # the beginning of a line, or of a chunk's line end
+        self._trailers = -1  # of them so far; negative before the last chunk
+
+    def feed(self, data: bytes) -> bytes:
+        """Return the content of these bytes. Raises BadFraming."""
+        content: list[bytes] = []
+        at = 0
+        if self._line:
+            data, self._line = self._line + data, b""
+        end = len(data)
+        while at < end and not self.ended:
+            if self._left:
+                content.append(data[at : at + self._left])
+                at += len(content[-1])
+                self._left -= len(content[-1])
+                continue
+            stop = data.find(b"\n", at)
+            if stop < 0:
+                if end - at > _LONGEST_LINE:
+                    raise BadFraming("a line of the framing is too long")
+                self._line = data[at:]
+                break
+            line = data[at:stop].removesuffix(b"\r")
+            if self._inside:
+                if data[at:stop] != b"\r":
+                    raise BadFraming("a chunk is longer than it said")
+                self._inside = False
+            elif self._trailers >= 0:
+                self._trailer(line)
+            else:
+                self._begin(line)
+            at = stop + 1
+        if self.ended:
+            self.rest += data[at:]
+        return b"".join(content)
+
+    def _begin(self, line: bytes) -> None:
+        size = line.partition(b";")[0].strip(b" \t")
+        if not _SIZE.fullmatch(size) or len(line) > _LONGEST_LINE:
+            raise BadFraming("a chunk's size is no number")
+        self._left = int(size, 16)
+        if self._left:
+            self._inside = True
+        else:
+            self._trailers = 0
+
+    def _trailer(self, line: bytes) -> None:
+        self._trailers += 1
+        if not line:
+            self.ended = True
+        elif self._trailers > _MOST_TRAILERS:
+            raise BadFraming("too many trailers")
