@@ -6,7 +6,6 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from orq_core._accumulate import Accumulator, chunks_of
-from orq_core._answers import whole
 from orq_core.errors import (
     OrqError,
     PluginError,
@@ -67,7 +66,8 @@ class Feed:
                 if isinstance(item, ChatCompletion):
                     result = item
                 else:
-                    self._take(item)
+                    self._accumulator.take(item)
+                    self.delivered += 1
         if result is None and self.delivered:
             result = self._accumulator.completion()
         if result is None:
@@ -98,8 +98,9 @@ class Feed:
         if not self._waiting:
             return None
         piece = self._waiting.popleft()
-        self._take(piece)
-        return whole(piece)
+        self._accumulator.take(piece)
+        self.delivered += 1
+        return piece[0].make(piece[1]) if isinstance(piece, tuple) else piece
 
     async def close(self) -> None:
         """End the call; from another thread or task than the reader's, make the reader end it."""
@@ -117,10 +118,6 @@ class Feed:
         self._over = True
         self._exchange.abandon()
         return True
-
-    def _take(self, piece: Piece) -> None:
-        self._accumulator.take(piece)
-        self.delivered += 1
 
     async def _pull(self) -> Sequence[Item | Piece] | None:
         if self._over:

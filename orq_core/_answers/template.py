@@ -48,61 +48,57 @@ _KEPT = 4  # templates at once: choices and tool calls take turns
 _TRIALS = 3  # templates that may prove useless before learning stops
 
 _text = msgspec.json.Decoder(str).decode
-_copy_chunk, _copy_choice, _copy_delta = map(copier, (ChatCompletionChunk, ChunkChoice, Delta))
-_copy_call, _copy_function = map(copier, (ToolCallDelta, FunctionCallDelta))
+_copy_chunk = copier(ChatCompletionChunk, "choices")
+_copy_choice = copier(ChunkChoice, "delta")
+_copy_calls = copier(Delta, "tool_calls")
+_copy_call = copier(ToolCallDelta, "function")
+_copy_function = copier(FunctionCallDelta, _ARGUMENTS)
 
 
 class Template:
     """An event with a hole for one string.
 
-    ``field`` is the delta's field with the hole, or ``arguments`` of its only tool call;
-    ``adds_content_only``: there is nothing else in it that would grow from event to event.
+    ``before`` and ``after`` are its bytes around the string, the quotes included; ``field`` is the
+    delta's field with the hole, or ``arguments`` of its only tool call. ``adds_content_only``:
+    there is nothing else in it that would grow from event to event.
     """
 
-    __slots__ = ("_after", "_before", "_chunk", "_least", "adds_content_only", "field")
+    __slots__ = (
+        "_choice",
+        "_chunk",
+        "_copy_delta",
+        "_delta",
+        "adds_content_only",
+        "after",
+        "before",
+        "least",
+        "start",
+        "stop",
+    )
 
     def __init__(self, before: bytes, after: bytes, field: str, chunk: ChatCompletionChunk) -> None:
-        """Know an event by its bytes before and after the string, its quotes included."""
-        self._before = before
-        self._after = after
-        self._least = len(before) + len(after)
+        """Keep a chunk that nobody else has."""
+        self.before, self.after = before, after
+        self.least = len(before) + len(after)
+        self.start, self.stop = len(before) - 1, 1 - len(after)
         self._chunk = chunk
-        self.field = field
-        delta = chunk.choices[0].delta
+        self._choice = chunk.choices[0]
+        self._delta = delta = self._choice.delta
+        self._copy_delta = _with_arguments if field == _ARGUMENTS else copier(Delta, field)
         others = {each.name for each in fields(Delta)} - {"content", "role", "name", "_given"}
         self.adds_content_only = field == "content" and not any(
             getattr(delta, name) for name in others
         )
 
-    def text(self, data: bytes) -> str | None:
-        """Return the string in the hole; None if this is another event."""
-        if (
-            len(data) < self._least
-            or not data.startswith(self._before)
-            or not data.endswith(self._after)
-        ):
-            return None
-        try:
-            return _text(data[len(self._before) - 1 : 1 - len(self._after)])
-        except (msgspec.MsgspecError, UnicodeError):
-            return None
-
     def make(self, text: str) -> ChatCompletionChunk:
         """Make the event with this text: new models throughout."""
-        chunk = _copy_chunk(self._chunk)
-        choice = _copy_choice(chunk.choices[0])
-        choice.delta = delta = _copy_delta(choice.delta)
-        chunk.choices = [choice]
-        if self.field == "content":
-            delta.content = text
-        elif self.field == _ARGUMENTS:
-            call = _copy_call(delta.tool_calls[0])
-            call.function = _copy_function(call.function)
-            call.function.arguments = text
-            delta.tool_calls = [call]
-        else:
-            setattr(delta, self.field, text)
-        return chunk  # type: ignore[no-any-return]
+        delta = self._copy_delta(self._delta, text)
+        return _copy_chunk(self._chunk, [_copy_choice(self._choice, delta)])  # type: ignore[no-any-return]
+
+
+def _with_arguments(delta: Any, text: str) -> Any:
+    call = delta.tool_calls[0]
+    return _copy_calls(delta, [_copy_call(call, _copy_function(call.function, text))])
 
 
 class Templates:
@@ -120,8 +116,15 @@ class Templates:
     def find(self, data: bytes) -> Piece | None:
         """Read an event that repeats an earlier one; None if it is none."""
         for template in self._known:
-            text = template.text(data)
-            if text is not None:
+            if (
+                data.startswith(template.before)
+                and data.endswith(template.after)
+                and len(data) >= template.least
+            ):
+                try:
+                    text = _text(data[template.start : template.stop])
+                except (msgspec.MsgspecError, UnicodeError):
+                    continue
                 self._used += 1
                 return template, text
         return None

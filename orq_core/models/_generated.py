@@ -8,6 +8,7 @@ else is handed over by reference.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, get_origin
 from weakref import WeakSet
 
@@ -93,16 +94,21 @@ def reader(
     return read
 
 
-def copier(cls: type[Answer]) -> Callable[[Any], Any]:
-    """Write the function that copies a model; lists and models in it are shared, ``extra`` not."""
+@cache
+def copier(cls: type[Answer], changed: str) -> Callable[[Any, Any], Any]:
+    """Write the function that copies a model, with another value for one field.
+
+    Lists and models in the other fields are shared with the copy, ``extra`` is not.
+    """
     names: dict[str, Any] = {"new": cls.__new__, "cls": cls}
+    values = {"extra": "dict(model.extra) if model.extra else {}", changed: "value"}
     lines = ["copy = new(cls)"]
-    lines += [
-        f"copy.{attribute.name} = "
-        + ("dict(model.extra)" if attribute.name == "extra" else f"model.{attribute.name}")
-        for attribute in fields(cls)
-    ]
-    copy: Callable[[Any], Any] = _written("copy", "model", [*lines, "return copy"], names)
+    for attribute in fields(cls):
+        name = attribute.name
+        lines.append(f"copy.{name} = {values.get(name, f'model.{name}')}")
+    copy: Callable[[Any, Any], Any] = _written(
+        "copy", "model, value", [*lines, "return copy"], names
+    )
     return copy
 
 
