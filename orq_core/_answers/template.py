@@ -3,8 +3,8 @@
 Nearly every event of a stream has the bytes of the one before it, up to the text that it adds.
 Between the same bytes any one JSON string means the same event with another text, because nothing
 within a JSON string changes the meaning of what is around it. So the bytes around the text are
-compared, the text alone is decoded, and the models are copied: less than a third of the time of
-parsing and reading all of it (``python -m tests.benchmarks.decoding``).
+compared, the text alone is decoded, and the models are copied: less than half the time of parsing
+and reading all of it (``python -m tests.benchmarks.decoding``).
 """
 
 from __future__ import annotations
