@@ -29,7 +29,7 @@ def both(data: bytes) -> tuple[StreamReader, list[Any]]:
     """Read with and without templates, and compare all there is."""
     fast, slow = reader(), reader(templates=False)
     pieces = [*fast.read(data), *fast.end()]
-    expected = [*slow.feed(data), *slow.end()]
+    expected: list[Any] = [*slow.read(data), *slow.end()]
     chunks = [*map(whole, pieces)]
     assert [to_dict(each) for each in chunks] == [to_dict(each) for each in expected]
     assert repr(chunks) == repr(expected)
@@ -113,7 +113,7 @@ def test_damaged_events_read_the_same(damages: list[tuple[str, int, bytes]]) -> 
 
 def test_chunks_share_nothing_that_can_be_changed() -> None:
     body = {**chunk("a"), "provider": "fake"}
-    made = reader().feed(b"".join(event(body) for _ in range(4)))
+    made = [*map(whole, reader().read(b"".join(event(body) for _ in range(4))))]
     for number, each in enumerate(made):
         each.choices[0].delta.content = str(number)
         each.choices[0].extra["mine"] = number
@@ -141,7 +141,8 @@ def test_texts_are_seen_by_converters_of_others() -> None:
 
     converter = make_converter()
     converter.register_structure_hook(Delta, shouting)
-    made = reader(converter=converter).feed(b"".join(event(chunk(each)) for each in "abcd"))
+    pieces = reader(converter=converter).read(b"".join(event(chunk(each)) for each in "abcd"))
+    made = [*map(whole, pieces)]
     assert [each.text for each in made] == ["A", "B", "C", "D"]
     assert isinstance(made[0], ChatCompletionChunk)
 

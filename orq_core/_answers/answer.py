@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from orq_core._accumulate import Accumulator, chunks_of
 from orq_core._answers.completion import read_completion
 from orq_core._answers.stream import StreamReader
-from orq_core._answers.template import whole
 from orq_core.errors import OrqError, ResponseDecodeError
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def is_json(head: bytes) -> bool | None:
 class AnswerReader:
     """Reads one answer, whichever kind arrives, as the kind the caller asked for.
 
-    The same feed/end/done/error protocol as `StreamReader`; items are chunks when ``stream``,
+    The same read/end/done/error protocol as `StreamReader`; items are chunks when ``stream``,
     else one completion.
     """
 
@@ -87,10 +86,6 @@ class AnswerReader:
     def delivered(self) -> int:
         """How many events were read."""
         return self._events.delivered
-
-    def feed(self, data: bytes) -> list[Item]:
-        """Take bytes as they arrived and return the items that are complete."""
-        return [whole(piece) for piece in self.read(data)]
 
     def read(self, data: bytes) -> Sequence[Item | Piece]:
         """Take bytes as they arrived and return what the complete items are made of."""

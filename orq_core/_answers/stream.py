@@ -24,7 +24,7 @@ _IGNORED_EVENTS = frozenset({"ping", "keepalive", "heartbeat"})
 class StreamReader:
     """Turns the bytes of an event stream into chunks; keeps what ends it.
 
-    After each `feed`, ``done`` says that the stream is over (``[DONE]`` or an error), ``error``
+    After each `read`, ``done`` says that the stream is over (``[DONE]`` or an error), ``error``
     why it is not a good end. Chunks that arrived before an error are returned first.
     """
 
@@ -38,10 +38,6 @@ class StreamReader:
         self.delivered = 0
         self.done = False
         self.error: OrqError | None = None
-
-    def feed(self, data: bytes) -> list[ChatCompletionChunk]:
-        """Take bytes as they arrived and return the chunks that are complete."""
-        return [*map(whole, self.read(data))]
 
     def read(self, data: bytes) -> list[Piece]:
         """Take bytes as they arrived and return what the complete chunks are made of."""

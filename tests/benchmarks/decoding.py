@@ -55,6 +55,9 @@ def main() -> None:
         made._templates._off |= not templates
         return made
 
+    def chunks_of(*, templates: bool) -> list[object]:
+        return [*map(whole, reader(templates=templates).read(STREAM))]
+
     pieces = reader(templates=True).read(STREAM)
 
     def add(items: object) -> None:
@@ -66,8 +69,8 @@ def main() -> None:
         "floor: JSON to dict": lambda: [decode(data) for data in DATA],
         "bytes to events": lambda: Decoder().blocks(STREAM),
         "dict to chunk": lambda: [structure(body, ChatCompletionChunk) for body in bodies],
-        "bytes to chunks, each parsed": lambda: reader(templates=False).feed(STREAM),
-        "bytes to chunks, by template": lambda: reader(templates=True).feed(STREAM),
+        "bytes to chunks, each parsed": lambda: chunks_of(templates=False),
+        "bytes to chunks, by template": lambda: chunks_of(templates=True),
         "  of which: making the models": lambda: [whole(piece) for piece in pieces],
         "accumulating chunks": lambda: add(chunks),
         "accumulating what they are made of": lambda: add(pieces),

@@ -19,7 +19,7 @@ from tests.shared import exchanges
 
 with atheris.instrument_imports(include=["orq_core"]):
     from orq_core import OrqError
-    from orq_core._answers import AnswerReader
+    from orq_core._answers import AnswerReader, whole
     from orq_core._sse import Decoder, Event, EventTooLarge
     from orq_core.models import make_converter, to_dict
 
@@ -58,7 +58,7 @@ def decoded(parts: list[bytes]) -> tuple[list[object], bool]:
             events += decoder.feed(part)
         events += decoder.flush()
     except EventTooLarge as error:
-        events += error.events
+        events += [Event(each) if isinstance(each, bytes) else each for each in error.blocks]
         too_large = True
     return [(e.data, e.event, e.id, e.retry, e.fields) for e in events], too_large
 
@@ -69,12 +69,12 @@ def answer(data: bytes) -> None:
     for stream in (False, True):
         reader = AnswerReader(CONVERTER, stream=stream, status=200, max_bytes=LIMIT)
         try:
-            items = [item for part in cut if not reader.done for item in reader.feed(part)]
+            items = [item for part in cut if not reader.done for item in reader.read(part)]
             if not reader.done:
                 items += reader.end()
             assert reader.done
             for item in items:
-                to_dict(item)
+                to_dict(whole(item))
             if reader.partial is not None:
                 to_dict(reader.partial)
         except OrqError as error:
