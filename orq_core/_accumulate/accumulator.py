@@ -35,7 +35,8 @@ class Accumulator:
         self._tier: Any = None
         self._usage: Usage | None = None
         self._extra: dict[str, Any] = {}
-        self._given: set[str] | None = None
+        self._given: frozenset[str] | None = None
+        self._given_last: frozenset[str] | None = None  # events share theirs, and adding up costs
         self._template: Template | None = None
         self._grow: Callable[[str], None] = Text().grower()
 
@@ -69,9 +70,12 @@ class Accumulator:
     def add(self, chunk: ChatCompletionChunk) -> None:
         """Take the next chunk, which is not kept."""
         self._template = None
-        self._id = first(self._id, chunk.id)
-        self._model = first(self._model, chunk.model)
-        self._created = first(self._created, chunk.created)
+        if not self._id:
+            self._id = first(self._id, chunk.id)
+        if not self._model:
+            self._model = first(self._model, chunk.model)
+        if not self._created:
+            self._created = first(self._created, chunk.created)
         if self._object is None and not is_stand_in(chunk, "object"):
             self._object = _WHOLE
         if chunk.system_fingerprint is not None:
@@ -80,10 +84,12 @@ class Accumulator:
             self._tier = chunk.service_tier
         if chunk.usage is not None:
             self._usage = chunk.usage
-        keep(self._extra, chunk.extra)
-        if self._given is None:
-            self._given = set()
-        self._given |= given_of(chunk)
+        if chunk.extra:
+            keep(self._extra, chunk.extra)
+        given = given_of(chunk)
+        if given is not self._given_last:
+            self._given_last = given
+            self._given = given | (self._given or frozenset())
         for position, choice in enumerate(chunk.choices):
             key = _key(position, choice)
             state = self._choices.get(key)
@@ -115,7 +121,16 @@ def _key(position: int, choice: ChunkChoice) -> int | str:
 class _Choice:
     """One choice."""
 
-    __slots__ = ("_extra", "_given", "_index", "_logprobs", "_message", "_whole", "reason")
+    __slots__ = (
+        "_extra",
+        "_given",
+        "_given_last",
+        "_index",
+        "_logprobs",
+        "_message",
+        "_whole",
+        "reason",
+    )
 
     def __init__(self) -> None:
         self.reason: Any = None
@@ -125,6 +140,7 @@ class _Choice:
         self._logprobs: _Logprobs | None = None
         self._extra: dict[str, Any] = {}
         self._given: set[str] = set()
+        self._given_last: frozenset[str] | None = None
 
     def add(self, choice: ChunkChoice) -> None:
         if choice.index is not None:
@@ -135,7 +151,10 @@ class _Choice:
         if choice.logprobs is not None:
             self._logprobs = self._logprobs or _Logprobs()
             self._logprobs.add(choice.logprobs)
-        self._given |= given_of(choice)
+        given = given_of(choice)
+        if given is not self._given_last:
+            self._given_last = given
+            self._given |= given
         extra = choice.extra
         if extra:
             whole = extra.get("message")

@@ -64,16 +64,20 @@ class MessageFold:
         """Take one chunk's piece."""
         if delta.content is not None:
             self.content.add(delta.content)
-        self._role = first(self._role, delta.role)
-        self._name = first(self._name, delta.name)
-        for name in _TEXTS:
-            piece = getattr(delta, name)
-            if piece is not None:
-                self._texts.setdefault(name, Text()).add(piece)
-        for name in _LISTS:
-            items = getattr(delta, name)
-            if items is not None:
-                self._add_list(name, items)
+        if delta.role is not None:
+            self._role = first(self._role, delta.role)
+        if delta.name is not None:
+            self._name = first(self._name, delta.name)
+        if (
+            delta.refusal is not None
+            or delta.reasoning is not None
+            or delta.reasoning_content is not None
+            or delta.reasoning_signature is not None
+            or delta.redacted_reasoning is not None
+            or delta.reasoning_details is not None
+            or delta.annotations is not None
+        ):
+            self._add_rare(delta)
         if delta.tool_calls is not None:
             self._calls = Calls() if self._calls is None else self._calls
             self._calls.extend(delta.tool_calls)
@@ -85,7 +89,19 @@ class MessageFold:
             self._audio.add(delta.audio)
         if delta.extra:
             self._add_unknown(delta.extra)
-        self._given |= given_of(delta)
+        given = given_of(delta)
+        if given:
+            self._given |= given
+
+    def _add_rare(self, delta: Delta) -> None:
+        for name in _TEXTS:
+            piece = getattr(delta, name)
+            if piece is not None:
+                self._texts.setdefault(name, Text()).add(piece)
+        for name in _LISTS:
+            items = getattr(delta, name)
+            if items is not None:
+                self._add_list(name, items)
 
     def _add_list(self, name: str, items: Any) -> None:
         earlier = self._lists.get(name)
