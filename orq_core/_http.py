@@ -192,15 +192,19 @@ class Sender:
         return http
 
     async def _status(self, response: Response) -> OrqError:
-        """Make the error of a status; a body that can't be read is left out of it."""
+        """Make the error of a status; of a body that breaks off, what has arrived is told."""
         secrets = () if self.key is None else (self.key,)
+        body, broken = bytearray(), None
         try:
-            body = await response.read()
+            while len(body) < self.wire.max_event_bytes and (data := await response.receive()):
+                body += data
         except OrqError as cause:
-            error = status_error(response.status, dict(response.headers), b"", secrets)
-            error.__cause__ = cause
-            return error
-        return status_error(response.status, dict(response.headers), body, secrets)
+            broken = cause
+        error = status_error(response.status, dict(response.headers), bytes(body), secrets)
+        error.__cause__ = broken
+        # The cause's traceback refers to this frame.
+        del broken
+        return error
 
     @staticmethod
     def _note(call: Call, response: Response) -> None:

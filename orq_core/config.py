@@ -165,6 +165,10 @@ def merged_options(
 
     ``http_headers`` and ``plugin_options`` are merged, plugin by plugin, key by key.
     """
+    nothing_given = all(value is None or value is UNSET for value in given.values())
+    if options is None and nothing_given and isinstance(base.timeout, Timeout):
+        # A client's own options are merged ones already.
+        return base
     layers = [base, *([options] if options is not None else [])]
     merged: dict[str, Any] = {}
     for name in ("timeout", "server_url", "accept_header_override", "on_truncation"):

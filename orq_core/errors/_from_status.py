@@ -26,6 +26,7 @@ _KINDS: dict[int, type[errors.APIStatusError]] = {
     422: errors.UnprocessableEntityError,
     429: errors.RateLimitError,
 }
+_REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
 _REQUEST_IDS = ("x-request-id", "x-orq-request-id", "request-id")
 _PRIVATE_HEADERS = frozenset({"set-cookie", "set-cookie2", "authorization", "proxy-authorization"})
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
@@ -112,7 +113,7 @@ def _summary(status: int, headers: Mapping[str, str], said: str) -> str:
         name = f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         name = f"{status} Overloaded" if status == 529 else f"{status}"
-    if 300 <= status < 400:
+    if status in _REDIRECTS:
         return f"{name}: redirects are not followed{_target(headers.get('location', ''))}"
     # The title of a proxy's page often says just this.
     return name if said == NO_REASON or said.lower() == name.lower() else f"{name}: {said}"

@@ -16,7 +16,7 @@ from orq_core._json import dumps
 from orq_core.errors import RequestError
 from orq_core.models._answering import answer_dict
 from orq_core.models._paths import misfit, under
-from orq_core.models.base import UNSET, Answer, Request, kind_of
+from orq_core.models.base import UNSET, Answer, Request, given_fields, kind_of
 from orq_core.models.completion import Message, ToolCall
 
 if TYPE_CHECKING:
@@ -85,13 +85,7 @@ class Plain:
 
     def model(self, model: Request, depth: int = 0) -> dict[str, Any]:
         """Write a request model; ``extra`` replaces fields of the same name."""
-        values = {
-            attribute.name: getattr(model, attribute.name)
-            for attribute in fields(type(model))
-            if attribute.name != "extra"
-        }
-        values.update(model.extra)
-        return self._table(values, depth)
+        return self._table({**given_fields(model), **model.extra}, depth)
 
     def value(self, value: Any, depth: int = 0) -> Any:
         """Write any value; raise RequestError, with the path within it, for what JSON lacks."""

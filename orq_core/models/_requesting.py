@@ -11,7 +11,7 @@ from orq_core.errors import RequestError
 from orq_core.models._paths import misfit, under
 from orq_core.models._plain import as_mapping
 from orq_core.models._shapes import Shape, shape_of
-from orq_core.models.base import UNSET, Request
+from orq_core.models.base import UNSET, Request, given_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,7 +76,8 @@ def structure_hook(cls: type[R], converter: Converter) -> Callable[[Any, Any], R
                 raise misfit(cls.__name__, value)
             model = type(value)(**blank)
             model.extra = dict(value.extra)
-            return load({name: getattr(value, name) for name in shapes}, model)
+            given = given_fields(value)
+            return load({name: given[name] for name in given if name in shapes}, model)
         mapping = as_mapping(value)
         if mapping is None:
             raise misfit("an object", value)

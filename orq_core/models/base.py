@@ -47,6 +47,20 @@ class Answer:
     _given: frozenset[str] = field(default=NOTHING_GIVEN, alias="_given", repr=False, eq=False)
 
 
+_NAMES: dict[type[Any], tuple[str, ...]] = {}
+
+
+def given_fields(model: Request) -> dict[str, Any]:
+    """Return the known fields of a request model that are not `UNSET`."""
+    kind = kind_of(model)
+    names = _NAMES.get(kind)
+    if names is None:
+        names = tuple(each.name for each in fields(kind) if each.name != "extra")
+        _NAMES[kind] = names
+    values = ((name, getattr(model, name)) for name in names)
+    return {name: value for name, value in values if value is not UNSET}
+
+
 @define(kw_only=True, repr=False)
 class Request:
     """Base of what is sent: a field that is `UNSET` is left out, one that is None is null.
@@ -58,6 +72,5 @@ class Request:
     extra: dict[str, Any] = field(factory=dict[str, Any])
 
     def __repr__(self) -> str:
-        names = [a.name for a in fields(type(self)) if a.name != "extra"]
-        given = [name for name in names if getattr(self, name) is not UNSET]
-        return f"<{type(self).__name__} {' '.join([*given, *map(str, self.extra)])}>"
+        names = [*given_fields(self), *map(str, self.extra)]
+        return f"<{type(self).__name__} {' '.join(names)}>"

@@ -177,6 +177,14 @@ ROWS = [
         of(503, says="busy now", code="busy"),
     ),
     Row(
+        "500 with a page that stops short",
+        sends(
+            head("Content-Type: text/html", "Content-Length: 900", status="500 x"),
+            b"<title>Out of luck</title>",
+        ),
+        of(500, says="Out of luck"),
+    ),
+    Row(
         "500 whose body stops short",
         sends(head("Content-Length: 900", status="500 x"), b'{"error":'),
         of(500),

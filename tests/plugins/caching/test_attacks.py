@@ -847,9 +847,11 @@ def test_tasks_that_begin_at_once():
         plugin = Caching(max_entry_bytes=2000)
         async with AsyncOrq(**client_of(Mode("async"), transport, plugin)) as client:
             create = client.router.chat.completions.create
-            for given in (CALL, STREAMED):
-                async with asyncio.timeout(PATIENCE):
-                    await asyncio.gather(*[create(**given) for _ in range(4)])
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.gather(*[create(**CALL) for _ in range(4)])
+                streams = await asyncio.gather(*[create(**STREAMED) for _ in range(4)])
+            for each in streams:
+                await each.aclose()
             opened = await create(**STREAMED)
             await opened.aclose()
             assert transport.open_responses == 0
