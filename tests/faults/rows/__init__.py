@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tests.faults.rows import bodies, connecting, cuts, events, stalls, statuses
+from tests.faults.rows import bodies, connecting, cuts, events, pauses, stalls, statuses
 from tests.faults.table import Row
 
 CLASSES: dict[str, list[Row]] = {
     "connecting": connecting.ROWS,
     "statuses": [*statuses.ROWS, *bodies.ROWS],
     "streams": [*cuts.ROWS, *events.ROWS],
-    "time": stalls.ROWS,
+    "time": [*stalls.ROWS, *pauses.ROWS],
 }
 ALL: list[Row] = [row for rows in CLASSES.values() for row in rows]
