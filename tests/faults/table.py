@@ -21,6 +21,10 @@ STREAM: tuple[Kind, ...] = ("stream",)
 SOON = 5.0  # seconds within which anything that does not wait on purpose is over
 
 
+class LateError(AssertionError):
+    """A call came out as it must, but not in time."""
+
+
 @define(frozen=True)
 class Expect:
     """What the caller gets.
@@ -102,7 +106,9 @@ class Row:
                 assert error.partial.text == expect.text
             if isinstance(error, StreamError) and outcome.streamed:
                 assert error.delivered == outcome.chunks
-        assert self.after <= outcome.seconds <= self.within, f"took {outcome.seconds:.2f} s"
+        assert self.after <= outcome.seconds, f"took {outcome.seconds:.2f} s"
+        if outcome.seconds > self.within:
+            raise LateError(f"took {outcome.seconds:.2f} s")
 
 
 @define

@@ -12,7 +12,7 @@ from orq_core.testing import MODES, Mode
 from orq_plugins import Caching, Logging, Redaction, Retries
 from tests.faults import rows
 from tests.faults.certificates import Certificates
-from tests.faults.table import Outcome, Row
+from tests.faults.table import LateError, Outcome, Row
 from tests.raw_server import RawServer
 
 KEY = "fake-key-of-the-matrix-1234567890"
@@ -60,13 +60,25 @@ async def outcome_of(mode: Mode, url: str, row: Row, kind: str, stack: str) -> O
 
 @pytest.mark.parametrize(("row", "mode", "kind", "stack"), CASES)
 def test_row(row: Row, mode: Mode, kind: str, stack: str, certificates: Certificates) -> None:
+    for chance in (1, 2, 3):
+        try:
+            check(row, mode, kind, stack, certificates)
+        except LateError:
+            # A busy machine is late now and then, but not three times in turn.
+            if chance == 3:
+                raise
+        else:
+            return
+
+
+def check(row: Row, mode: Mode, kind: str, stack: str, certificates: Certificates) -> None:
     context = None if row.tls is None else certificates.server(row.tls)
     with RawServer(row.serve, context, row.before) as server, row.at(server) as url:
         named = row.of({"server": server.url, **certificates.files()})
         outcome = mode.run(lambda: outcome_of(mode, url, named, kind, stack))
-        row.check(outcome)
         attempts = len(server.requests)
         assert attempts <= (3 if row.repeated and stack == "four" else 1)
+        row.check(outcome)
 
 
 def test_names_are_unique_and_rows_many():
