@@ -1,17 +1,11 @@
-"""Spans and metrics of calls to a real model server, sent to a receiver in another process.
-
-Where ORQ_PHOENIX names the command ``phoenix`` of arize-phoenix, in an environment of its own, the
-spans are sent to that product too, and read back as it understood them.
-"""
+"""Spans and metrics of calls to a real model server, sent to a receiver in another process."""
 
 from __future__ import annotations
 
 import base64
 import json
-import os
 import subprocess
 import sys
-import time
 from typing import Any
 
 import pytest
@@ -19,7 +13,7 @@ import requests
 
 from orq_core import ConnectError
 from orq_plugins import Caching, Redaction, Retries, Tracing
-from tests.real.conftest import HERE, free_port, need
+from tests.real.conftest import HERE, need
 from tests.real.test_plugins import ASK
 
 pytestmark = pytest.mark.real
@@ -68,44 +62,6 @@ def collector():
     process = subprocess.Popen(command, **pipes, text=True)
     yield Collector(process.stdout.readline().strip())
     process.communicate(timeout=10)
-
-
-@pytest.fixture
-def phoenix(tmp_path):
-    command = os.environ.get("ORQ_PHOENIX")
-    if command is None:
-        pytest.skip("ORQ_PHOENIX does not name the command of arize-phoenix")
-    url = f"http://127.0.0.1:{free_port()}"
-    settings = {
-        "PHOENIX_HOST": "127.0.0.1",
-        "PHOENIX_PORT": url.rpartition(":")[2],
-        "PHOENIX_GRPC_PORT": str(free_port()),
-        "PHOENIX_WORKING_DIR": str(tmp_path),
-        "PHOENIX_TELEMETRY_ENABLED": "false",
-    }
-    environ = {**os.environ, **settings, "PYTHONPATH": ""}
-    log = (tmp_path / "log").open("w")
-    process = subprocess.Popen([command, "serve"], env=environ, stdout=log, stderr=log)
-    try:
-        until(lambda: requests.get(f"{url}/healthz", timeout=5).ok)
-        yield Collector(url)
-    finally:
-        process.terminate()
-        process.wait(10)
-        log.close()
-
-
-def until(done: Any) -> None:
-    """Wait for a server in another process."""
-    latest = time.monotonic() + 60
-    while True:
-        try:
-            if done():
-                return
-        except requests.ConnectionError:
-            pass
-        assert time.monotonic() < latest
-        time.sleep(0.2)
 
 
 def plain(value: dict[str, Any]) -> Any:
@@ -203,31 +159,3 @@ def test_what_a_receiver_gets(open_client, server, collector, capsys):
     assert point["explicitBounds"][:3] == [1, 4, 16]
     with capsys.disabled():
         print(f"\n{len(calls)} calls, {len(attempts)} attempts; values by metric: {counts}")
-
-
-def test_what_a_product_makes_of_it(open_client, server, phoenix):
-    """A product that knows the conventions shows the call as one of a model's."""
-    plugins = [Caching(), Redaction(), Retries(), phoenix.tracing()]
-    client = open_client(server_url=server.url, plugins=plugins, discover=False)
-    whole = client.create(**ASK)
-    phoenix.flush()
-    shown: list[Any] = []
-
-    def arrived() -> bool:
-        url = f"{phoenix.url}/v1/projects/default/spans"
-        shown[:] = requests.get(url, timeout=10).json()["data"]
-        return len(shown) == 2
-
-    until(arrived)
-    assert "canary" not in json.dumps(shown)
-    (call,) = [span for span in shown if span["parent_id"] is None]
-    (attempt,) = [span for span in shown if span["parent_id"] is not None]
-    assert (call["name"], call["span_kind"], call["status_code"]) == ("chat tiny", "LLM", "UNSET")
-    assert call["context"] == whole.info.notes["tracing"]
-    assert attempt["parent_id"] == call["context"]["span_id"]
-    told = call["attributes"]
-    assert told["llm.model_name"] == "tiny"
-    assert told["llm.token_count.completion"] == whole.usage.completion_tokens
-    asked = told["llm.input_messages.0.message.content"]
-    assert asked == "I am <EMAIL_1>. Which color?"
-    assert told["llm.output_messages.0.message.content"] == whole.text
