@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 _JSON = "application/json"
 _SSE = "text/event-stream"
 _OK = range(200, 300)
+# No reason is longer, and a compressed one may grow a thousandfold.
+_ERROR_BYTES = 4 * 2**20
 
 
 @cache
@@ -195,8 +197,9 @@ class Sender:
         """Make the error of a status; of a body that breaks off, what has arrived is told."""
         secrets = () if self.key is None else (self.key,)
         body, broken = bytearray(), None
+        limit = min(self.wire.max_event_bytes, _ERROR_BYTES)
         try:
-            while len(body) < self.wire.max_event_bytes and (data := await response.receive()):
+            while len(body) < limit and (data := await response.receive()):
                 body += data
         except OrqError as cause:
             broken = cause

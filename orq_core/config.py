@@ -161,11 +161,13 @@ def merged_options(
     options: CallOptions | None = None,
     **given: Any,
 ) -> CallOptions:
-    """Lay a call's options over the client's; keywords (None or UNSET: not given) win over both.
+    """Lay a call's options over the client's; keywords, but for None, win over both.
 
-    ``http_headers`` and ``plugin_options`` are merged, plugin by plugin, key by key.
+    ``retries=None`` is a choice; there UNSET says that none was made. ``http_headers`` and
+    ``plugin_options`` are merged, plugin by plugin, key by key.
     """
-    nothing_given = all(value is None or value is UNSET for value in given.values())
+    retries = given.pop("retries", UNSET)
+    nothing_given = retries is UNSET and all(value is None for value in given.values())
     if options is None and nothing_given and isinstance(base.timeout, Timeout):
         # A client's own options are merged ones already.
         return base
@@ -174,8 +176,8 @@ def merged_options(
     for name in ("timeout", "server_url", "accept_header_override", "on_truncation"):
         values = [given.get(name), *(getattr(layer, name) for layer in reversed(layers))]
         merged[name] = next((value for value in values if value is not None), None)
-    retries = [given.get("retries", UNSET), *(layer.retries for layer in reversed(layers))]
-    merged["retries"] = next((value for value in retries if value is not UNSET), UNSET)
+    policies = [retries, *(layer.retries for layer in reversed(layers))]
+    merged["retries"] = next((value for value in policies if value is not UNSET), UNSET)
     if merged["retries"] is not UNSET:
         retries_checked(merged["retries"])
     merged["timeout"] = Timeout.of(merged["timeout"])
