@@ -169,7 +169,9 @@ class Sender:
             failure.attempts = info.attempts
 
     def _request(self, call: Call, request: ChatCompletionRequest) -> HttpRequest:
-        body = unstructure_request(self.wire.converter, request)
+        # A plugin that was asked may have changed it in place.
+        checked = request is call.request and not self.wire.hook.orq_wrap_create.get_hookimpls()
+        body = unstructure_request(self.wire.converter, request, checked=checked)
         headers = {
             "Accept": call.options.accept_header_override or (_SSE if call.stream else _JSON),
             # A compressed stream arrives in the compressor's blocks, not when it is written.
@@ -179,9 +181,10 @@ class Sender:
         }
         if self.key is not None:
             headers["Authorization"] = authorization(self.key)
-        given = {name.lower() for name in call.options.http_headers}
-        headers = {name: value for name, value in headers.items() if name.lower() not in given}
-        headers.update(call.options.http_headers)
+        if own := call.options.http_headers:
+            given = {name.lower() for name in own}
+            headers = {name: value for name, value in headers.items() if name.lower() not in given}
+            headers.update(own)
         http = HttpRequest(
             "POST",
             call.url,

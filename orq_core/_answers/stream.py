@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from orq_core._sse import Block
 
 _DONE = b"[DONE]"
+_TOGETHER = 32  # one that is different costs its neighbours their shortcut
+_WORTHWHILE = 4
 _IGNORED_EVENTS = frozenset({"ping", "keepalive", "heartbeat"})
 
 
@@ -73,21 +75,31 @@ class StreamReader:
 
     def _read(self, blocks: list[Block]) -> list[Piece]:
         pieces: list[Piece] = []
+        for at in range(0, len(blocks), _TOGETHER):
+            some = blocks[at : at + _TOGETHER]
+            run = self._templates.run(some) if len(some) >= _WORTHWHILE else None
+            if run is not None:
+                pieces += run
+                self.delivered += len(run)
+            else:
+                self._each(some, pieces)
+            if self.done:
+                break
+        return pieces
+
+    def _each(self, blocks: list[Block], pieces: list[Piece]) -> None:
         find = self._templates.find
         for block in blocks:
             piece = find(block) if isinstance(block, bytes) else None
             if piece is None:
                 piece = self._one(block)
-                if piece is None:
-                    if self.done:
-                        break
-                    continue
-                self._watch(piece)
-            pieces.append(piece)
-            self.delivered += 1
+                if piece is not None:
+                    self._watch(piece)
+            if piece is not None:
+                pieces.append(piece)
+                self.delivered += 1
             if self.done:
                 break
-        return pieces
 
     def _one(self, block: Block) -> ChatCompletionChunk | None:
         event = Event(block) if isinstance(block, bytes) else block
