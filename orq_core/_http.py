@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from orq_core._answers import AnswerReader, whole
+from orq_core._answers import AnswerReader, unfolded
 from orq_core._json import dumps
 from orq_core.call import Attempt
 from orq_core.config import authorization
@@ -79,8 +79,8 @@ class Sender:
         """Yield the answer's items one by one, for layers; see `batches`."""
         async with contextlib.aclosing(self.batches(call, request)) as batches:
             async for batch in batches:
-                for piece in batch:
-                    yield whole(piece)
+                for item in unfolded(batch):
+                    yield item
 
     async def batches(
         self, call: Call, request: ChatCompletionRequest

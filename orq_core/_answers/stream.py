@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orq_core._answers.template import Templates, whole
+from orq_core._answers.template import Templates, unfolded
 from orq_core._json import loads, loads_object
 from orq_core._sse import Decoder, Event, EventTooLarge
 from orq_core.errors import APIStreamError, OrqError, ResponseDecodeError, StreamTruncatedError
@@ -63,7 +63,7 @@ class StreamReader:
                 ),
             )
         self.done = True
-        return [*map(whole, pieces)]
+        return [*unfolded(pieces)]
 
     @property
     def complete(self) -> bool:
@@ -79,8 +79,8 @@ class StreamReader:
             some = blocks[at : at + _TOGETHER]
             run = self._templates.run(some) if len(some) >= _WORTHWHILE else None
             if run is not None:
-                pieces += run
-                self.delivered += len(run)
+                pieces.append(run)
+                self.delivered += len(run[1])
             else:
                 self._each(some, pieces)
             if self.done:

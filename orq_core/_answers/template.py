@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from functools import cache, partial
-from itertools import repeat
 from typing import TYPE_CHECKING, Any, TypeVar, Union, cast
 
 import msgspec
@@ -28,7 +27,7 @@ from orq_core.models import (
 from orq_core.models._generated import copier, is_generated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cattrs import Converter
 
@@ -36,8 +35,8 @@ if TYPE_CHECKING:
     from orq_core.models import ChatCompletion
     from orq_core.models.base import Answer
 
-Piece = Union[ChatCompletionChunk, "tuple[Template, str]"]
-"""A chunk, or what one is made of."""
+Piece = Union[ChatCompletionChunk, "tuple[Template, list[str]]"]
+"""A chunk, or what some are made of."""
 
 T = TypeVar("T", bound="ChatCompletion | ChatCompletionChunk")
 
@@ -122,10 +121,10 @@ class Templates:
                     continue
                 self._used += 1
                 self._last = template
-                return template, text
+                return template, [text]
         return None
 
-    def run(self, blocks: Sequence[Block]) -> list[Piece] | None:
+    def run(self, blocks: Sequence[Block]) -> tuple[Template, list[str]] | None:
         """Read events that all repeat the template of the last one; None if one does not.
 
         Put together, they are compared and decoded in a few steps for all of them, a fifth of
@@ -151,7 +150,7 @@ class Templates:
             # A text has quotes of its own. Each would add one, as none of the others is escaped.
             return None
         self._used += len(strings)
-        return [*zip(repeat(template), strings)]
+        return template, strings
 
     def learn(self, data: bytes, body: dict[str, Any]) -> None:
         """Take an event that had to be parsed."""
@@ -163,12 +162,14 @@ class Templates:
             self._known = [template, *self._known[: _KEPT - 1]]
 
 
-def whole(piece: T | tuple[Template, str]) -> T | ChatCompletionChunk:
-    """Return the item itself."""
-    if isinstance(piece, tuple):
-        template, text = piece
-        return template.make(text)
-    return piece
+def unfolded(pieces: Iterable[T | tuple[Template, list[str]]]) -> Iterator[T | ChatCompletionChunk]:
+    """Yield the items themselves."""
+    for piece in pieces:
+        if isinstance(piece, tuple):
+            template, texts = piece
+            yield from map(template.make, texts)
+        else:
+            yield piece
 
 
 def _template(
