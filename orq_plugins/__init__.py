@@ -1,4 +1,4 @@
-"""Plugins for orq_core: `Logging`, `Tracing`, `Caching`, `Redaction`, `Retries`.
+"""Plugins for orq_core: `Logging`, `Tracing`, `Caching`, `Redaction`, `Retries`, `RateLimit`.
 
 Names are loaded when they are first used, so that a program pays for the plugins it has.
 """
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
         Store,
     )
     from orq_plugins.logging import Logging
+    from orq_plugins.rate_limit import (
+        LimitStore,
+        MemoryLimits,
+        RateLimit,
+        RateLimitWaitError,
+        RedisLimits,
+    )
     from orq_plugins.redaction import (
         CallableDetector,
         ContentBlockedError,
@@ -40,6 +47,13 @@ _HOME = {
         "Store",
     ),
     "logging": ("Logging",),
+    "rate_limit": (
+        "LimitStore",
+        "MemoryLimits",
+        "RateLimit",
+        "RateLimitWaitError",
+        "RedisLimits",
+    ),
     "redaction": ("CallableDetector", "ContentBlockedError", "Detector", "Redaction", "Vault"),
     "retries": ("Retries",),
     "tracing": ("Tracing",),
@@ -52,9 +66,14 @@ __all__ = [
     "CallableDetector",
     "ContentBlockedError",
     "Detector",
+    "LimitStore",
     "Logging",
+    "MemoryLimits",
     "MemoryStore",
+    "RateLimit",
+    "RateLimitWaitError",
     "Redaction",
+    "RedisLimits",
     "RedisStore",
     "Retries",
     "SQLiteStore",
