@@ -1,4 +1,4 @@
-"""Plugins for orq_core: `Logging`, `Tracing`, `Caching`, `Redaction`, `Retries`, `RateLimit`.
+"""Plugins for orq_core: `Logging`, `Tracing`, `Caching`, `Redaction`, `Retries`, limits.
 
 Names are loaded when they are first used, so that a program pays for the plugins it has.
 """
@@ -9,6 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from orq_plugins.budget import (
+        Budget,
+        BudgetExceededError,
+        BudgetLimit,
+        BudgetStore,
+        BudgetWarning,
+        MemoryBudgets,
+        Price,
+        RedisBudgets,
+    )
     from orq_plugins.caching import (
         CacheMissError,
         Caching,
@@ -37,6 +47,16 @@ if TYPE_CHECKING:
     from orq_plugins.tracing import Tracing
 
 _HOME = {
+    "budget": (
+        "Budget",
+        "BudgetExceededError",
+        "BudgetLimit",
+        "BudgetStore",
+        "BudgetWarning",
+        "MemoryBudgets",
+        "Price",
+        "RedisBudgets",
+    ),
     "caching": (
         "CacheMissError",
         "Caching",
@@ -61,6 +81,11 @@ _HOME = {
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "Budget",
+    "BudgetExceededError",
+    "BudgetLimit",
+    "BudgetStore",
+    "BudgetWarning",
     "CacheMissError",
     "Caching",
     "CallableDetector",
@@ -68,11 +93,14 @@ __all__ = [
     "Detector",
     "LimitStore",
     "Logging",
+    "MemoryBudgets",
     "MemoryLimits",
     "MemoryStore",
+    "Price",
     "RateLimit",
     "RateLimitWaitError",
     "Redaction",
+    "RedisBudgets",
     "RedisLimits",
     "RedisStore",
     "Retries",
