@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ from orq_plugins._per_loop import PerLoop
 if TYPE_CHECKING:
     from orq_core import Runtime
 
+_MOST = 2**31
+_TURNS = 32
 _LONGEST = 2**48  # milliseconds, 9,000 years; servers refuse what overflows their clock
 
 
@@ -44,6 +47,8 @@ class RedisConnections:
             # What can't be had at once is not waited for.
             "retry": None,
             "retry_on_timeout": False,
+            # As many as threads, or as tasks have turns; the default refuses those above 100.
+            "max_connections": _MOST,
         }
         # redis-py leaves the types of its options open.
         kind: Any = Redis
@@ -56,7 +61,7 @@ class RedisConnections:
         self._is_ours = client is None
         self._client: Any = made if client is None else client
         self._given_async = async_client
-        self._clients = PerLoop(lambda: async_kind.from_url(url, **options))
+        self._clients = PerLoop(lambda: _Client(async_kind.from_url(url, **options)))
         for each in (self._client, async_client):
             if _decodes(each):
                 raise ConfigurationError("decode_responses: answers are bytes, switch it off")
@@ -64,8 +69,11 @@ class RedisConnections:
     async def ask(self, runtime: Runtime, command: str, *args: Any, **options: Any) -> Any:
         """Send one command and return the answer; raises what redis-py raises."""
         if runtime.is_async:
-            client = self._given_async or await self._clients.get()
-            return await getattr(client, command)(*args, **options)
+            if self._given_async is not None:
+                return await getattr(self._given_async, command)(*args, **options)
+            ours: _Client = await self._clients.get()
+            async with ours.turns:
+                return await getattr(ours.client, command)(*args, **options)
         return getattr(self._client, command)(*args, **options)
 
     async def close(self, runtime: Runtime) -> None:
@@ -74,6 +82,17 @@ class RedisConnections:
             await self._clients.close()
         elif self._is_ours:
             self._client.close()
+
+
+class _Client:
+    """A loop's client, and turns to use it: thousands of tasks need no connection each."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.turns = asyncio.Semaphore(_TURNS)
+
+    async def aclose(self) -> None:
+        await self.client.aclose()
 
 
 def milliseconds(seconds: float) -> int:
