@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from orq_core import ConfigurationError, PluginError
@@ -19,6 +20,7 @@ OnFailure = Literal["open", "closed"]
 """What a store that fails means: calls go on without the limit, or a PluginError."""
 
 _log = logging.getLogger("orq")
+_REST = 1.0  # seconds that a store which failed is left alone
 _running: set[asyncio.Task[Any]] = set()
 
 
@@ -38,24 +40,34 @@ class Guard:
         self._is_shared = bool(store.is_shared)
         self._on_failure: OnFailure = on_failure
         self._seconds = seconds
+        self._rests_until = -math.inf
 
     async def ask(
         self, runtime: Runtime, method: Callable[..., Awaitable[T]], *args: Any
     ) -> T | None:
         """Return the answer; None when the store failed and calls go on all the same.
 
-        Raises PluginError when they don't.
+        A store that has just failed is not asked: callers would wait for it one after the other.
+        Raises PluginError when calls don't go on.
         """
+        cause: Exception | None = None
+        if runtime.now() >= self._rests_until:
+            try:
+                return await self._asked(runtime, method, *args, finish=False)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the user decides
+                self._failed(error)
+                self._rests_until = runtime.now() + _REST
+                cause = error
         try:
-            return await self._asked(runtime, method, *args, finish=False)
-        except Exception as error:
-            self._failed(error)
             if self._on_failure == "closed":
                 raise PluginError(
-                    f"{self._plugin}: its {self._name} failed ({type(error).__name__}), so nothing "
-                    "was sent; on_store_failure='open' would let calls go on",
+                    f"{self._plugin}: its {self._name} failed, so nothing was sent; "
+                    "on_store_failure='open' would let calls go on",
                     plugin=self._plugin,
-                ) from error
+                ) from cause
+        finally:
+            # Its traceback refers to this frame.
+            del cause
         return None
 
     async def tell(

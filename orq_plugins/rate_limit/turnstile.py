@@ -100,10 +100,15 @@ class Turnstile:
             return Verdict(wait=told)
         try:
             return await self._guard.ask(call.runtime, self._store.take, self._rates, want)
-        except BaseException:
-            # It may have been granted just before.
-            await self._guard.tell(call.runtime, self._store.drop, want)
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                await self._drop(call, want)
             raise
+
+    async def _drop(self, call: Call, want: Want) -> None:
+        """Free a place that may have been granted by a store that did not come to say so."""
+        if self._rates.concurrency is not None:
+            await self._guard.tell(call.runtime, self._store.drop, want)
 
     def _let_through(self, call: Call, want: Want, verdict: Verdict | None, began: float) -> Ticket:
         with self._lock:
@@ -124,7 +129,9 @@ class Turnstile:
     async def leave(self, call: Call, ticket: Ticket, *, requests: int, tokens: int) -> None:
         """End a call that got through; ``requests`` and ``tokens`` correct what it asked for."""
         try:
-            if ticket.slot is not None:
+            if ticket.slot is None:
+                await self._drop(call, ticket.want)
+            else:
                 args = (ticket.want, ticket.slot, requests, tokens)
                 await self._guard.tell(call.runtime, self._store.settle, *args)
         finally:

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from orq_core import APIConnectionError, AsyncOrq, Orq
 from orq_core._runtime import Asyncio, Blocking, drive
 from orq_core.testing import Mode, ScriptedTransport, Wait, completion, reply
-from orq_plugins import MemoryLimits, RateLimit, RateLimitWaitError
+from orq_plugins import MemoryLimits, RateLimit, RateLimitWaitError, Retries
 from orq_plugins._metering import Guard
 from orq_plugins.rate_limit.queue import Place, Queue
 from orq_plugins.rate_limit.stores import Rates, Want
 from orq_plugins.rate_limit.turnstile import Turnstile
-from tests.plugins.rate_limit.clock import call_of, in_loop, run
+from tests.plugins.rate_limit.clock import call_of, in_loop, prepare, run
 
 HELLO = [{"role": "user", "content": "hello"}]
 
@@ -257,6 +257,34 @@ def test_fifty_threads_and_the_tasks_of_another_client_share_places():
     assert (done[0], flying[0]) == (100, 0)
     assert most[0] == 3
     assert stile.waiting("s") == 0
+
+
+def test_a_429_that_is_repeated_has_the_others_wait():
+    """Why the limit stands inside of the repeats: outside of them nobody would hear of it."""
+    limited = reply(status=429, headers={"retry-after": "5"})
+    transport = ScriptedTransport(limited, reply(completion("hi")), is_async=True)
+    times: list[float] = []
+    send = transport.send
+
+    async def body(runtime: Any) -> None:
+        async def timed(http: Any) -> Any:
+            times.append(round(runtime.now() - 1000, 1))
+            return await send(http)
+
+        transport.send = timed  # type: ignore[method-assign]
+        plugins = [Retries(), RateLimit()]
+        arguments: Any = {"transport": transport, "plugins": plugins, "discover": False}
+        async with AsyncOrq("fake-key", "https://x.example.test", **arguments) as client:
+            create = prepare(client, runtime).router.chat.completions.create
+            tasks = []
+            for _ in range(3):
+                tasks.append(asyncio.create_task(create(model="m", messages=HELLO)))
+                await asyncio.sleep(1)
+            answers = await asyncio.gather(*tasks)
+        assert [len(each.info.attempts) for each in answers] == [2, 1, 1]
+
+    in_loop(body)
+    assert times == [0, 5, 5, 5]
 
 
 def test_closing_the_client_wakes_threads_that_wait():
