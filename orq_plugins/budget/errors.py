@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class BudgetExceededError(OrqError):
-    """A budget would be exceeded, so nothing was sent.
+    """A budget would be exceeded, so nothing was sent, or no repeat of what had failed.
 
     ``scope``: whose budget. ``unit``: "tokens" or "cost". ``limit`` and ``spent``: in that unit;
     what calls in flight are expected to take counts as spent. ``expected``: what this call would

@@ -93,7 +93,7 @@ class Purse:
         reserved = Reserved(scope, limits, accounts, expected)
         self._warn(call, reserved, before)
         if not fits:
-            raise _exceeded(reserved, before, now)
+            raise _exceeded(call, reserved, before, now)
         return reserved
 
     async def settle(self, call: Call, reserved: Reserved, spent: Spent) -> None:
@@ -129,7 +129,10 @@ class Purse:
             return True
 
 
-def _exceeded(reserved: Reserved, before: Sequence[Spent], now: float) -> BudgetExceededError:
+def _exceeded(
+    call: Call, reserved: Reserved, before: Sequence[Spent], now: float
+) -> BudgetExceededError:
+    what = "this repeat was not sent" if call.info.attempts else "nothing was sent"
     expected = reserved.expected
     all_of_them = tuple(zip(reserved.limits, reserved.accounts, before, strict=True))
     limit, _, spent = next(
@@ -143,7 +146,7 @@ def _exceeded(reserved: Reserved, before: Sequence[Spent], now: float) -> Budget
         most, has, more = limit.cost or 0.0, spent.nano / NANO, expected.nano / NANO
     return BudgetExceededError(
         f"the budget of scope {reserved.scope!r} has {max(0.0, most - has):g} of {most:g} left "
-        f"({unit}, {limit.period}), and this call may take {more:g}; nothing was sent",
+        f"({unit}, {limit.period}), and this call may take {more:g}; {what}",
         scope=reserved.scope,
         unit=unit,
         limit=most,
@@ -151,6 +154,7 @@ def _exceeded(reserved: Reserved, before: Sequence[Spent], now: float) -> Budget
         expected=more,
         period=limit.period,
         retry_after=limit.left(now),
+        attempts=call.info.attempts,
     )
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class RateLimitWaitError(OrqError):
     """The wait for a rate limit would be too long, so nothing was sent.
 
-    Not a server's answer: that is `RateLimitError`. ``retry_after``: seconds after which the limit
+    Not a server's answer: that is `RateLimitError`. ``attempts`` has those that failed before, if
+    it was a repeat that was not sent. ``retry_after``: seconds after which the limit
     may let a call through, None when that depends on calls in flight. ``scope``: whose limit it is.
     """
 

@@ -52,8 +52,11 @@ class Place:
         """Wait to be woken, at most so long; it may end early."""
         if self._event is not None:
             if first:
-                # Nothing wakes a thread from the call's own pause, so it is a short one.
-                await call.sleep(min(seconds, _LOOK))
+                # Nothing wakes a thread from the call's own pause, so these are short ones.
+                until = call.now() + seconds
+                while not self._event.is_set() and (left := until - call.now()) > 0:
+                    await call.sleep(min(left, _LOOK))
+                self._event.clear()
                 return
             began = call.now()
             self._event.wait(min(seconds, _SLICE, threading.TIMEOUT_MAX))

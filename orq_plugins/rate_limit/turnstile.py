@@ -77,7 +77,7 @@ class Turnstile:
                     wait = first.after - call.now()
                 left = until - call.now()
                 if left <= 0 or (wait is not None and wait > left):
-                    raise _too_long(name, wait, began, until)
+                    raise _too_long(call, name, wait, until - began)
                 await place.wait(
                     call, self._pause(wait, left, first is place), first=first is place
                 )
@@ -150,11 +150,13 @@ class Turnstile:
         return hearing
 
 
-def _too_long(scope: str, wait: float | None, began: float, until: float) -> RateLimitWaitError:
+def _too_long(call: Call, scope: str, wait: float | None, most: float) -> RateLimitWaitError:
+    what = "this repeat was not sent" if call.info.attempts else "nothing was sent"
     after = "" if wait is None else f"; it may let one through in {wait:.1f} s"
     return RateLimitWaitError(
-        f"the rate limit of scope {scope!r} lets no call through within "
-        f"{max(0.0, until - began):.1f} s, so nothing was sent{after}",
+        f"the rate limit of scope {scope!r} lets no call through within {max(0.0, most):.1f} s, "
+        f"so {what}{after}",
         retry_after=wait,
         scope=scope,
+        attempts=call.info.attempts,
     )

@@ -43,6 +43,7 @@ class Window:
 
     def add(self, now: float, amount: int) -> int:
         """Count ``amount`` now and return the slot it is counted in."""
+        self._forget(now)
         slot = math.floor(now / SLOT)
         self._slots[slot] = self._slots.get(slot, 0) + amount
         self._used += amount

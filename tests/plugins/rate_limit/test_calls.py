@@ -169,6 +169,15 @@ def test_repeats_are_requests(mode: Mode):
     assert answer.note("rate_limit")["waited"] == pytest.approx(61, abs=1)
 
 
+def test_a_repeat_that_would_wait_too_long(mode: Mode):
+    plugin = RateLimit(requests_per_minute=1, max_wait=1)
+    scene = Scene(mode, reply(status=503), OK, plugins=[Retries(random=lambda: 0.0), plugin])
+    (answer,) = scene.all({})
+    assert type(answer.error) is RateLimitWaitError
+    assert [each.status for each in answer.error.attempts] == [503]
+    assert "this repeat was not sent" in str(answer.error)
+
+
 def test_a_429_has_the_whole_scope_wait(mode: Mode):
     limited = reply(status=429, headers={"retry-after": "7"})
     scene = Scene(mode, limited, OK, plugins=[RateLimit()])

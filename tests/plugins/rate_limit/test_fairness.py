@@ -327,6 +327,22 @@ def test_a_queue_is_empty_in_a_forked_child(monkeypatch: pytest.MonkeyPatch):
     queue.leave("unknown", one)
 
 
+def test_what_has_no_limit_is_forgotten_too(mode: Mode):
+    store = MemoryLimits()
+
+    async def body(runtime: Any) -> None:
+        for number in range(500):
+            verdict = await store.take(runtime, Rates(), Want("s", str(number), 1, 9.0))
+            assert verdict.slot is not None
+            await store.settle(runtime, Want("s", str(number), 1, 9.0), verdict.slot, 0, 0)
+            await runtime.sleep(1)
+        (counts,) = store._scopes.values()
+        assert len(counts.requests._slots) <= 62
+        assert len(counts.tokens._slots) <= 62
+
+    run(mode, body)
+
+
 def test_scopes_at_rest_are_forgotten(mode: Mode):
     store = MemoryLimits()
 
