@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import subprocess
 import sys
 import time
@@ -13,10 +14,11 @@ from typing import Any
 import pytest
 
 from orq_core import ConfigurationError, PluginError
-from orq_core._runtime import Asyncio, Blocking, Runtime
+from orq_core._runtime import Asyncio, Blocking, Runtime, drive
 from orq_core.testing import LocalRouter, Mode, ScriptedTransport, completion, reply
 from orq_plugins import RateLimit, RedisLimits
 from orq_plugins.rate_limit.stores import Rates, Verdict, Want
+from orq_plugins.rate_limit.window import Window
 from tests.plugins.talk import HELLO, Talk, ask
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -80,6 +82,48 @@ def test_a_script_counts_as_memory_does(mode: Mode, valkey: Any):
         await store.close(runtime)
 
     mode.run(body)
+
+
+@pytest.mark.real
+def test_the_window_on_the_server_is_the_one_in_memory(valkey: Any):
+    """Slots of the last two minutes, drawn at random, asked for the same."""
+    import redis
+
+    draw = random.Random(20)
+    store = RedisLimits(valkey.url, timeout=5)
+    client = redis.Redis.from_url(valkey.url)
+    try:
+        for number in range(200):
+            scope = f"s{number}"
+            key = store._keys(scope)[0]
+            seconds, micros = client.time()
+            now = seconds + micros / 1e6
+            requests, tokens = Window(), Window()
+            # A slot that is about to pass might do so between the two questions.
+            ages = sorted(draw.sample([*range(59), *range(63, 120)], draw.randint(1, 12)))
+            for age in reversed(ages):
+                many = draw.randint(1, 50)
+                for kind, window, amount in (("r", requests, 1), ("t", tokens, many)):
+                    client.hset(key, f"{kind}{seconds - age}", amount)
+                    window.add(now - age, amount)
+            rates = Rates(requests=draw.randint(1, 8), tokens=draw.randint(50, 300))
+            need = draw.randint(1, 100)
+            assert rates.requests is not None
+            assert rates.tokens is not None
+            expected = max(
+                requests.wait(now, 1, rates.requests), tokens.wait(now, need, rates.tokens)
+            )
+            asked = store.take(Blocking(), rates, Want(scope, "o", need, 9.0))
+            verdict = drive(asked)
+            if expected == 0:
+                assert verdict.slot is not None
+            else:
+                assert verdict.wait == pytest.approx(expected, abs=0.3)
+            kept = {int(name[1:]) for name in client.hkeys(key)}
+            assert all(slot > seconds - 62 for slot in kept)
+    finally:
+        client.close()
+        drive(store.close(Blocking()))
 
 
 @pytest.mark.real
