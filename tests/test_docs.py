@@ -17,7 +17,7 @@ SNIPPETS = sorted((DOCS / "code").glob("*.py"))
 def test_snippet_runs(snippet, orq_router, monkeypatch, capsys):
     monkeypatch.setenv("ORQ_API_KEY", "sk-fake")
     monkeypatch.setenv("ORQ_SERVER_URL", orq_router.url)
-    monkeypatch.setenv("ORQ_PLUGINS", "")
+    monkeypatch.setenv("ORQ_PLUGINS", "retries")  # what this package brings, and no other
     runpy.run_path(str(snippet), run_name="__main__")
     assert capsys.readouterr().out.strip()
 
