@@ -94,6 +94,34 @@ def reader(
     return read
 
 
+def writer(
+    known: Mapping[str, bool | None], write: Callable[[Any], Any]
+) -> Callable[[Any], dict[str, Any]]:
+    """Write the function that makes a payload of a model: the inverse of `reader`.
+
+    ``known``: the fields; None for those that are written as they are. The others ``write`` writes;
+    one that is always there is left out when it is empty, unless it was given.
+    """
+    lines = ["given = model._given", "out = dict(model.extra)"]
+    for name, always in known.items():
+        lines += [
+            f"value = model.{name}",
+            "if value is None:",
+            f"    if given and {name!r} in given: out.setdefault({name!r}, None)",
+            "else:",
+        ]
+        if always is not None:
+            lines.append("    value = nested(value)")
+        if always:
+            lines.append(f"    if value or {name!r} in given: out[{name!r}] = value")
+        else:
+            lines.append(f"    out[{name!r}] = value")
+    made: Callable[[Any], dict[str, Any]] = _written(
+        "write", "model", [*lines, "return out"], {"nested": write}
+    )
+    return made
+
+
 @cache
 def copier(*path: tuple[type[Answer], str, bool]) -> Callable[..., Any]:
     """Write the function that copies models, each within the one before, with another last value.
