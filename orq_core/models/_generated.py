@@ -29,6 +29,7 @@ def reader(
     plain: Collection[str],
     nested: Mapping[str, Callable[[Any], Any]],
     always: Mapping[str, Callable[[], Any]],
+    later: Collection[str],
     finish: Callable[[Any, Any, tuple[str, ...]], None],
     is_read: Callable[[Any, type[Answer]], bool],
 ) -> Callable[[Any, Any], Any]:
@@ -36,6 +37,7 @@ def reader(
 
     ``plain``: fields taken as they are. ``nested``: what reads a field, and returns None for what
     it can't. ``always``: those of them that are never None, with what makes an empty one.
+    ``later``: those of them that the model reads itself when it is asked for them.
     ``finish`` is called with the model, the payload and the fields that could not be read, unless
     every key of the payload was a known field and none was null, empty or missed. ``is_read`` is
     asked about a payload that is no dict: one that is a model already is returned as it is.
@@ -63,6 +65,16 @@ def reader(
             if made != "None":
                 lines.append(f"if v{number} is None: model.{name} = {made}")
             counted.append(f"(v{number} is not None)")
+        elif name in later:
+            names[f"read{number}"] = nested[name]
+            lines += [
+                f"v{number} = get({name!r})",
+                f"if kind_of(v{number}) is dict: model._later = read{number}, v{number}",
+                "else:",
+                f"    model._later = model.{name} = None",
+                f"    if v{number} is not None: unread += ({name!r},)",
+            ]
+            counted.append(f"(kind_of(v{number}) is dict)")
         elif name in nested:
             names[f"read{number}"] = nested[name]
             if name in always:
@@ -80,7 +92,7 @@ def reader(
             if name in always:
                 lines.append(f"if not v{number}: whole = False")
             counted.append(f"(r{number} is not None)")
-        else:
+        elif name != "_later" or not later:
             lines.append(f"model.{name} = {made}")
     if hasattr(cls, "__attrs_post_init__"):
         lines.append("model.__attrs_post_init__()")
