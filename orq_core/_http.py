@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from orq_core._answers import AnswerReader, whole
+from orq_core._answers import AnswerReader, unfolded
 from orq_core._json import dumps
 from orq_core.call import Attempt
 from orq_core.config import authorization
@@ -79,8 +79,8 @@ class Sender:
         """Yield the answer's items one by one, for layers; see `batches`."""
         async with contextlib.aclosing(self.batches(call, request)) as batches:
             async for batch in batches:
-                for piece in batch:
-                    yield whole(piece)
+                for item in unfolded(batch):
+                    yield item
 
     async def batches(
         self, call: Call, request: ChatCompletionRequest
@@ -169,7 +169,9 @@ class Sender:
             failure.attempts = info.attempts
 
     def _request(self, call: Call, request: ChatCompletionRequest) -> HttpRequest:
-        body = unstructure_request(self.wire.converter, request)
+        # A plugin that was asked may have changed it in place.
+        checked = request is call.request and not self.wire.hook.orq_wrap_create.get_hookimpls()
+        body = unstructure_request(self.wire.converter, request, checked=checked)
         headers = {
             "Accept": call.options.accept_header_override or (_SSE if call.stream else _JSON),
             # A compressed stream arrives in the compressor's blocks, not when it is written.
@@ -179,9 +181,10 @@ class Sender:
         }
         if self.key is not None:
             headers["Authorization"] = authorization(self.key)
-        given = {name.lower() for name in call.options.http_headers}
-        headers = {name: value for name, value in headers.items() if name.lower() not in given}
-        headers.update(call.options.http_headers)
+        if own := call.options.http_headers:
+            given = {name.lower() for name in own}
+            headers = {name: value for name, value in headers.items() if name.lower() not in given}
+            headers.update(own)
         http = HttpRequest(
             "POST",
             call.url,

@@ -16,7 +16,7 @@ from typing import (
 
 from attrs import fields
 
-from orq_core.models._generated import reader
+from orq_core.models._generated import reader, writer
 from orq_core.models.base import Answer, kind_of
 
 if TYPE_CHECKING:
@@ -131,22 +131,21 @@ def _nested_hook(place: Place, converter: Converter) -> Callable[[Any], Any]:
 
 def answer_dict(model: Answer) -> dict[str, Any]:
     """Write an answer as it would stand in JSON; what the models hold raw is not copied."""
-    given = model._given  # noqa: SLF001 - the inverse of what stands above
-    out = dict(model.extra)
-    for name, kind, _, always in places(type(model)):
-        value = getattr(model, name)
-        if value is None:
-            if name in given:
-                out.setdefault(name, None)
-        elif kind is None:
-            out[name] = value
-        elif kind_of(value) is list:
-            if value or not always or name in given:
-                out[name] = [
-                    answer_dict(each) if isinstance(each, Answer) else each for each in value
-                ]
-        else:
-            written = answer_dict(value) if isinstance(value, Answer) else value
-            if written or not always or name in given:
-                out[name] = written
-    return out
+    kind = type(model)
+    write = _WRITERS.get(kind)
+    if write is None:
+        known = {each.name: each.always if each.kind else None for each in places(kind)}
+        write = _WRITERS[kind] = writer(known, _written)
+    return write(model)
+
+
+_WRITERS: dict[type[Answer], Callable[[Any], dict[str, Any]]] = {}
+
+
+def _written(value: Any) -> Any:
+    """Write what stands in a field for models; a plugin may have put anything there."""
+    if isinstance(value, Answer):
+        return answer_dict(value)
+    if kind_of(value) is list:
+        return [answer_dict(each) if isinstance(each, Answer) else each for each in value]
+    return value

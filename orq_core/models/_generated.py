@@ -94,22 +94,60 @@ def reader(
     return read
 
 
-@cache
-def copier(cls: type[Answer], changed: str) -> Callable[[Any, Any], Any]:
-    """Write the function that copies a model, with another value for one field.
+def writer(
+    known: Mapping[str, bool | None], write: Callable[[Any], Any]
+) -> Callable[[Any], dict[str, Any]]:
+    """Write the function that makes a payload of a model: the inverse of `reader`.
 
-    Lists and models in the other fields are shared with the copy, ``extra`` is not.
+    ``known``: the fields; None for those that are written as they are. The others ``write`` writes;
+    one that is always there is left out when it is empty, unless it was given.
     """
-    names: dict[str, Any] = {"new": cls.__new__, "cls": cls}
-    values = {"extra": "dict(model.extra) if model.extra else {}", changed: "value"}
-    lines = ["copy = new(cls)"]
-    for attribute in fields(cls):
-        name = attribute.name
-        lines.append(f"copy.{name} = {values.get(name, f'model.{name}')}")
-    copy: Callable[[Any, Any], Any] = _written(
-        "copy", "model, value", [*lines, "return copy"], names
+    lines = ["given = model._given", "out = dict(model.extra)"]
+    for name, always in known.items():
+        lines += [
+            f"value = model.{name}",
+            "if value is None:",
+            f"    if given and {name!r} in given: out.setdefault({name!r}, None)",
+            "else:",
+        ]
+        if always is not None:
+            lines.append("    value = nested(value)")
+        if always:
+            lines.append(f"    if value or {name!r} in given: out[{name!r}] = value")
+        else:
+            lines.append(f"    out[{name!r}] = value")
+    made: Callable[[Any], dict[str, Any]] = _written(
+        "write", "model", [*lines, "return out"], {"nested": write}
     )
-    return copy
+    return made
+
+
+@cache
+def copier(*path: tuple[type[Answer], str, bool]) -> Callable[..., Any]:
+    """Write the function that copies models, each within the one before, with another last value.
+
+    ``path``: their classes, the outermost first, each with the field that holds the next one and
+    whether it holds it as the only item of a list. The function is called with the models and the
+    value. Lists and models in the other fields are shared with the copies, ``extra`` is not.
+    """
+    names: dict[str, Any] = {}
+    lines: list[str] = []
+    value = "value"
+    for number, (cls, changed, listed) in reversed([*enumerate(path)]):
+        names[f"cls{number}"], names[f"new{number}"] = cls, cls.__new__
+        model, copy = f"model{number}", f"copy{number}"
+        extra = f"dict({model}.extra) if {model}.extra else {{}}"
+        values = {"extra": extra, changed: f"[{value}]" if listed else value}
+        lines.append(f"{copy} = new{number}(cls{number})")
+        for attribute in fields(cls):
+            name = attribute.name
+            lines.append(f"{copy}.{name} = {values.get(name, f'{model}.{name}')}")
+        value = copy
+    models = ", ".join(f"model{number}" for number in range(len(path)))
+    written: Callable[..., Any] = _written(
+        "copy", f"{models}, value", [*lines, "return copy0"], names
+    )
+    return written
 
 
 def _default(attribute: Attribute[Any], number: int, names: dict[str, Any]) -> str:

@@ -23,7 +23,16 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from orq_core.testing import DONE, MODES, Mode, ScriptedTransport, chunk, completion, reply, stream
-from orq_plugins import Caching, Logging, Redaction, Retries, Tracing
+from orq_plugins import (
+    Budget,
+    BudgetLimit,
+    Caching,
+    Logging,
+    RateLimit,
+    Redaction,
+    Retries,
+    Tracing,
+)
 
 SENTENCE = "The quick brown fox jumps over the lazy dog, again and again; nobody knows why."
 WORDS = SENTENCE.split()
@@ -51,6 +60,8 @@ STACKS: dict[str, Made] = {
     "Tracing, no SDK": lambda: [Tracing()],
     "Tracing": lambda: [Tracing(**SDK)],
     "Tracing, no chunks": lambda: [Tracing(**SDK, chunk_times=False)],
+    "RateLimit": lambda: [RateLimit(requests_per_minute=10**9, tokens_per_minute=10**12)],
+    "Budget": lambda: [Budget(BudgetLimit(tokens=10**12, cost=10**6), prices={"*": (1, 2)})],
     "all four": lambda: [Redaction(), Logging(), Caching(max_entry_bytes=2**26), Retries()],
 }
 
