@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.benchmarks.speed.cases import CASES, Case
-from tests.benchmarks.speed.environments import CONTESTANTS, interpreter
+from tests.benchmarks.speed.environments import interpreter
 from tests.benchmarks.speed.processes import server, worker
 
 SYNC = {"floor": "floor_requests", "orq": "orq_sync", "openai": "openai_sync"}
@@ -82,20 +82,10 @@ def play(case: Case, rounds: int, folder: Path) -> dict[str, Figure]:
                     # The slow ones would take most of the time, and their spread is small.
                     if turn < 3 or name in {"floor", "orq"}:
                         runs[name].append(each.run(case.name))
+    units = {run["units"] for each in runs.values() for run in each}
+    if len(units) != 1:
+        raise RuntimeError(f"{case.name}: something was lost: {units}")
     return {name: figure(each) for name, each in runs.items()}
-
-
-def starts(rounds: int, folder: Path) -> dict[str, dict[str, float]]:
-    """Return the median seconds of CPU of importing a contestant and making its clients."""
-    result = {}
-    with server() as url:
-        for contestant in CONTESTANTS:
-            seen = []
-            for _ in range(rounds):
-                with worker(interpreter(contestant, folder), contestant, url) as one:
-                    seen.append(one.start)
-            result[contestant] = {k: statistics.median(s[k] for s in seen) for k in seen[0]}
-    return result
 
 
 def everything(only: list[str], rounds: int, folder: Path) -> dict[str, dict[str, Figure]]:
