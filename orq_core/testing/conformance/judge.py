@@ -1,0 +1,166 @@
+"""From what was seen to verdicts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from orq_core.errors import PluginError, SuspendedError
+from orq_core.testing.conformance import rules
+from orq_core.testing.conformance.items import difference
+from orq_core.testing.conformance.report import Verdict
+
+if TYPE_CHECKING:
+    from orq_core.testing.conformance.rules import Rule
+    from orq_core.testing.conformance.scenarios import Scenario
+    from orq_core.testing.conformance.scene import Options
+    from orq_core.testing.conformance.seen import Seen
+
+_NO_LOOP = "no running event loop"
+_KEPT = "kept"
+
+
+@define
+class Bench:
+    """Collects the verdicts on one run."""
+
+    scenario: str
+    mode: str
+    default: str
+    verdicts: list[Verdict] = field(factory=list[Verdict])
+
+    def say(self, rule: Rule, problem: str | None = None, where: str | None = None) -> bool:
+        """Give a verdict; return whether the rule was kept."""
+        passed = problem is None
+        message = _KEPT if problem is None else f"{problem} (the rule: {rule.asks})"
+        place = where or self.default
+        self.verdicts.append(
+            Verdict(rule.name, self.scenario, self.mode, passed, message, place, rule.docs)
+        )
+        return passed
+
+    @property
+    def clean(self) -> bool:
+        """Whether no rule was broken so far."""
+        return all(verdict.passed for verdict in self.verdicts)
+
+
+def judge(scenario: Scenario, seen: Seen, options: Options) -> list[Verdict]:
+    """Judge one run; what follows from a failure that was told already is not told again."""
+    bench = Bench(scenario.name, seen.name, seen.origin.definition)
+    if _loads(bench, scenario, seen) and _runs(bench, seen):
+        _ends(bench, scenario, seen, options)
+        if bench.clean:
+            _passes(bench, scenario, seen, options)
+    _event_loop(bench, seen)
+    if bench.clean:
+        _leaves_nothing(bench, seen)
+    return bench.verdicts
+
+
+def _loads(bench: Bench, scenario: Scenario, seen: Seen) -> bool:
+    if seen.chain and issubclass(seen.chain[0], PluginError) and seen.raised_where is None:
+        return bench.say(rules.LOADING, seen.raised_text)
+    if scenario.name == "exhausted":
+        problem = None
+        if seen.wraps and not seen.layers:
+            problem = "orq_wrap_create gave no layer; pass request= with what makes it take part"
+        return bench.say(rules.LOADING, problem)
+    return True
+
+
+def _runs(bench: Bench, seen: Seen) -> bool:
+    if seen.mode.is_async:
+        return True
+    if seen.suspended is not None or (seen.chain and issubclass(seen.chain[0], SuspendedError)):
+        where = seen.suspended or seen.raised_where
+        return bench.say(rules.BLOCKING_MODE, "this line awaits what needs an event loop", where)
+    if _NO_LOOP in seen.raised_text:
+        return bench.say(rules.BLOCKING_MODE, "this line asks for an event loop", seen.raised_where)
+    return bench.say(rules.BLOCKING_MODE)
+
+
+def _ends(bench: Bench, scenario: Scenario, seen: Seen, options: Options) -> None:
+    rule, problem = _how_it_ended(scenario, seen, options)
+    where = seen.raised_where if seen.raised else seen.origin.handler(seen.asked)
+    if rule is not rules.CLOSING or problem is not None:
+        bench.say(rule, problem, where)
+    if problem is not None:
+        return
+    if seen.unfinished:
+        problem = "the layer goes on after it was closed, and waits at this line"
+        bench.say(rules.CLOSING, problem, seen.unfinished[0])
+    elif seen.closing_failed is not None:
+        problem = f"{seen.closing_failed} when the client was closed"
+        bench.say(rules.CLOSING, problem, seen.closing_where)
+    else:
+        bench.say(rules.CLOSING)
+
+
+def _how_it_ended(scenario: Scenario, seen: Seen, options: Options) -> tuple[Rule, str | None]:
+    """Compare the caller's end of a call with what it has to be."""
+    expected, error = scenario.expected, scenario.error
+    found = seen.raised or "no error"
+    if expected == "ok":
+        problem = f"{found} in a call that the server answered"
+        return rules.ERRORS, None if seen.raised is None else problem
+    if expected == "left":
+        arrived = seen.raised is None if error is None else error in seen.chain[:1]
+        return rules.CLOSING, None if arrived else f"closing the layer ended in {found}"
+    assert error is not None
+    if expected == "stopped":
+        arrived = bool(seen.chain) and issubclass(seen.chain[0], error)
+        problem = f"{error.__mro__[-3].__name__} was raised, and the caller met {found}"
+        return rules.CANCELLATION, None if arrived else problem
+    arrived = any(issubclass(kind, error) for kind in seen.chain)
+    if arrived or (options.recovers_errors and seen.raised is None):
+        return rules.ERRORS, None
+    return rules.ERRORS, (
+        f"the call failed inside, and the caller met {found}; "
+        "declare recovers_errors=True if this is on purpose"
+    )
+
+
+def _passes(bench: Bench, scenario: Scenario, seen: Seen, options: Options) -> None:
+    again = options.recovers_errors and scenario.expected == "error"
+    whole = scenario.expected in {"ok", "error"}
+    problem, where = None, None
+    if not (options.changes_items or again):
+        problem, where = difference(seen, whole=whole)
+    if not bench.say(rules.ITEMS, problem, where):
+        return
+    if scenario.expected == "ok":
+        given = all(reason is not None for reason in seen.reasons) and seen.reasons
+        problem = None if given else "the answer was finished, and came without finish_reason"
+        if not bench.say(rules.FINISH_REASON, problem, seen.asked):
+            return
+    if seen.read_late:
+        problem = "the caller had left, and this line read on"
+        bench.say(rules.ENDINGS, problem, seen.asked_late)
+    elif len(seen.inner_endings) > 1 and not options.recovers_errors:
+        endings = ", ".join(seen.inner_endings)
+        problem = f"one call had {len(seen.inner_endings)} endings inside: {endings}"
+        bench.say(rules.ENDINGS, problem, seen.asked)
+    else:
+        bench.say(rules.ENDINGS)
+
+
+def _event_loop(bench: Bench, seen: Seen) -> None:
+    if not seen.mode.is_async:
+        return
+    for what, where in [*seen.blocked, *seen.stalled][:1]:
+        bench.say(rules.EVENT_LOOP, f"{what} on the event loop; use call.run", where)
+        return
+    bench.say(rules.EVENT_LOOP)
+
+
+def _leaves_nothing(bench: Bench, seen: Seen) -> None:
+    for what, where in seen.left[:1]:
+        bench.say(rules.LEAKS, what, where)
+        return
+    bench.say(rules.LEAKS)
+    for what, where in seen.kept[:1]:
+        bench.say(rules.MEMORY, what, where)
+        return
+    bench.say(rules.MEMORY)
