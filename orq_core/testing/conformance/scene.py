@@ -104,6 +104,9 @@ def _go(
                 await scenario.act(Act(mode, client, seen, request, gate))
             except (Exception, asyncio.CancelledError, Interrupted) as error:  # noqa: BLE001
                 seen.failed(error)
+                if isinstance(error, Interrupted):
+                    # The script refers to it, and it to the script.
+                    error.__traceback__ = None
             try:
                 await mode.close(client)
             except Exception as error:  # noqa: BLE001 - the plugin's own end, not the call's

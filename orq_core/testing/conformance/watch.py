@@ -71,7 +71,8 @@ class Watch:
 
     def __exit__(self, *_: object) -> None:
         """Look no more."""
-        sys.setprofile(self._before)
+        # One written in C, as cProfile's, can't be set again.
+        sys.setprofile(self._before if callable(self._before) else None)
 
     def _look(self, frame: FrameType, event: str, argument: Any) -> None:
         if event == "c_call":
