@@ -21,7 +21,7 @@ from orq_core.testing.conformance.origin import Origin
 from orq_core.testing.conformance.overhead import overhead
 from orq_core.testing.conformance.report import PluginCheckError, Report, Verdict
 from orq_core.testing.conformance.scenarios import SCENARIOS, Scenario
-from orq_core.testing.conformance.scene import Factory, Options, play
+from orq_core.testing.conformance.scene import Factory, Options, hushed, play
 from orq_core.testing.modes import MODES, Mode
 
 # What a busy machine, or a module's first use, can cause once.
@@ -121,7 +121,7 @@ def loading(factory: Factory) -> list[Verdict]:
         problem = str(error)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the verdict
         problem = f"{type(error).__name__} when the plugin was made"
-        where = Origin(plugin, factory).of_error(error)
+        where = Origin(factory if plugin is None else plugin, factory).of_error(error)
     origin = Origin(factory if plugin is None else plugin, factory)
     bench.default = origin.definition
     bench.say(rules.LOADING, problem, where)
@@ -138,21 +138,24 @@ def _played(
 ) -> list[Verdict]:
     verdicts = judge(scenario, play(scenario, mode, factory, options, stream=stream), options)
     if any(not each.passed and each.rule in _CONFIRMED for each in verdicts):
-        again = judge(scenario, play(scenario, mode, factory, options, stream=stream), options)
-        return again
+        return judge(scenario, play(scenario, mode, factory, options, stream=stream), options)
     return verdicts
 
 
 def _isolated(
     mode: Mode, factory: Factory, options: Options, stream: bool, _: dict[str, float]
 ) -> list[Verdict]:
-    return isolation(mode, factory, options, stream=stream)
+    with hushed():
+        return isolation(mode, factory, options, stream=stream)
 
 
 def _measured(
     mode: Mode, factory: Factory, options: Options, figures: dict[str, float]
 ) -> list[Verdict]:
-    verdicts, figures[mode.name] = overhead(mode, factory, options)
+    with hushed():
+        verdicts, figure = overhead(mode, factory, options)
+    if figure is not None:
+        figures[f"{mode.name}-stream"] = figure
     return verdicts
 
 

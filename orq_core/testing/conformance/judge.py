@@ -123,6 +123,11 @@ def _how_it_ended(scenario: Scenario, seen: Seen, options: Options) -> tuple[Rul
 
 
 def _passes(bench: Bench, scenario: Scenario, seen: Seen, options: Options) -> None:
+    if len(seen.inner_endings) > 1 and not options.recovers_errors:
+        endings = ", ".join(seen.inner_endings)
+        problem = f"one call had {len(seen.inner_endings)} endings inside: {endings}"
+        bench.say(rules.ENDINGS, problem, seen.asked)
+        return
     again = options.recovers_errors and scenario.expected == "error"
     whole = scenario.expected in {"ok", "error"}
     problem, where = None, None
@@ -138,10 +143,6 @@ def _passes(bench: Bench, scenario: Scenario, seen: Seen, options: Options) -> N
     if seen.read_late:
         problem = "the caller had left, and this line read on"
         bench.say(rules.ENDINGS, problem, seen.asked_late)
-    elif len(seen.inner_endings) > 1 and not options.recovers_errors:
-        endings = ", ".join(seen.inner_endings)
-        problem = f"one call had {len(seen.inner_endings)} endings inside: {endings}"
-        bench.say(rules.ENDINGS, problem, seen.asked)
     else:
         bench.say(rules.ENDINGS)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from orq_core.testing.scripted import ScriptedTransport
 
 _DESCRIPTORS = ("/proc/self/fd", "/dev/fd")
-_GRACE = 0.2  # seconds that tasks have to end after their client
+_GRACE = 0.1  # seconds that tasks have to end after their client
 
 
 class Inventory:

@@ -22,8 +22,13 @@ class Origin:
 
     def __init__(self, plugin: object, factory: Callable[[], object]) -> None:
         """Take the classes of a plugin, or the factory's file when it has none of its own."""
-        kinds = [type(plugin), *type(plugin).__mro__[1:-1]]
-        self._files = tuple(dict.fromkeys(each for kind in kinds for each in _files_of(kind)))
+        kind = plugin if inspect.isclass(plugin) else type(plugin)
+        kinds = kind.__mro__[:-1]
+        files = [each for kind in kinds for each in _files_of(kind)]
+        code: CodeType | None = getattr(factory, "__code__", None)
+        if code is not None:
+            files.append(code.co_filename)
+        self._files = tuple(dict.fromkeys(files))
         self._kinds = [kind for kind in kinds if kind.__module__ != "builtins"]
         self.definition = _defined(kinds[0]) or _defined(factory) or "<unknown>"
 
@@ -94,6 +99,7 @@ def _files_of(kind: type[Any]) -> Iterator[str]:
     yield str(path.parents[depth - 1]) if depth else str(path)
 
 
+@cache
 def _defined(thing: Any) -> str | None:
     code: CodeType | None = getattr(thing, "__code__", None)
     if code is not None:

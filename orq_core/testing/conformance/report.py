@@ -67,7 +67,23 @@ class Report:
                 lines.append(f"  {mark:<6} {rule.name:<14} {count:>7}  {rule.asks}")
         for mode, microseconds in self.event_us.items():
             lines.append(f"  one event costs {microseconds:.2f} us more ({mode})")
-        return "\n".join([*lines, *(f"\n{verdict}" for verdict in self.failures)])
+        alike: dict[tuple[str, str, str], list[Verdict]] = {}
+        for verdict in self.failures:
+            alike.setdefault((verdict.rule, verdict.where, verdict.message), []).append(verdict)
+        for first, *others in alike.values():
+            lines += ["", str(first)]
+            if others:
+                lines.append(f"    and in {_listed(others)}")
+        return "\n".join(lines)
+
+
+def _listed(verdicts: list[Verdict]) -> str:
+    named = ", ".join(f"{each.scenario} ({each.mode})" for each in verdicts[:_SHOWN])
+    more = len(verdicts) - _SHOWN
+    return f"{named} and {more} more" if more > 0 else named
+
+
+_SHOWN = 4
 
 
 class PluginCheckError(AssertionError):

@@ -96,10 +96,17 @@ def _go(
     arguments, transport = client_arguments(mode, [probes, plugin], reply)
     watch = Watch(seen)
 
+    def unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        where = seen.origin.of_error(context.get("exception")) or seen.origin.definition
+        seen.left.append((str(context["message"]).partition("\n")[0], where))
+
     async def body() -> None:
-        client = AsyncOrq(**arguments) if mode.is_async else Orq(**arguments)
-        heart = Heart(seen) if mode.is_async else None
+        if mode.is_async:
+            asyncio.get_running_loop().set_exception_handler(unhandled)
+        heart = None
         with watch:
+            client = AsyncOrq(**arguments) if mode.is_async else Orq(**arguments)
+            heart, watch.armed = Heart(seen) if mode.is_async else None, True
             try:
                 await scenario.act(Act(mode, client, seen, request, gate))
             except (Exception, asyncio.CancelledError, Interrupted) as error:  # noqa: BLE001
@@ -119,6 +126,24 @@ def _go(
     mode.run(body)
     leftovers.answers_left(seen, transport)
     return watch.opened
+
+
+@contextmanager
+def hushed() -> Generator[None, None, None]:
+    """Let nothing out of what is no scenario: leaks are told by those that are."""
+
+    def unraisable(_: Any) -> None:
+        return
+
+    hook = sys.unraisablehook
+    sys.unraisablehook = unraisable
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+            gc.collect()
+    finally:
+        sys.unraisablehook = hook
 
 
 @contextmanager

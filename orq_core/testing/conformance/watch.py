@@ -62,6 +62,7 @@ class Watch:
         self._seen = seen
         self._before: Any = None
         self.opened: str | None = None
+        self.armed = False  # while a client is made, it may open what it needs
 
     def __enter__(self) -> Self:
         """Begin to look."""
@@ -92,7 +93,7 @@ class Watch:
         if where is None:
             return
         self.opened = where
-        if self._seen.mode.is_async:
+        if self.armed and self._seen.mode.is_async:
             self._seen.blocked.append((name, where))
 
 
@@ -123,7 +124,17 @@ def _excused(frame: FrameType | None) -> bool:
 
 
 def _waits(step: Any, seen: Seen) -> str | None:
-    """Name the plugin's innermost line in a chain of awaits."""
+    """Name the plugin's innermost line that waits: in a chain of awaits, or in its generators."""
+    found = _innermost(step, seen)
+    for reference in seen.generators:
+        items = reference()
+        # What pulls a generator knows nothing of it, so its chain begins anew.
+        if items is not None and items.ag_await is not None:
+            found = _innermost(items, seen) or found
+    return found
+
+
+def _innermost(step: Any, seen: Seen) -> str | None:
     found = None
     while step is not None:
         frame = getattr(step, "cr_frame", None) or getattr(step, "ag_frame", None)
@@ -165,6 +176,8 @@ class Heart:
             if time.monotonic() - self._last < _STALL:
                 continue
             frame = sys._current_frames().get(self._thread_id)  # noqa: SLF001
+            while frame is not None and frame.f_code.co_filename == __file__:
+                frame = frame.f_back  # the profiler, in the middle of a look
             where = self._seen.origin.of_frame(frame)
             del frame
             if where is not None:
