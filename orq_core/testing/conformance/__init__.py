@@ -1,6 +1,6 @@
 """The conformance kit: `check_plugin` and what it reports."""
 
-from orq_core.testing.conformance.check import Check, Options, check_plugin, plan
+from orq_core.testing.conformance.check import Check, Options, check_plugin, frozen, plan
 from orq_core.testing.conformance.report import PluginCheckError, Report, Verdict
 from orq_core.testing.conformance.rules import RULES, Rule
 
@@ -13,5 +13,6 @@ __all__ = [
     "Rule",
     "Verdict",
     "check_plugin",
+    "frozen",
     "plan",
 ]

@@ -82,20 +82,20 @@ def _runs(bench: Bench, seen: Seen) -> bool:
 
 
 def _ends(bench: Bench, scenario: Scenario, seen: Seen, options: Options) -> None:
-    rule, problem = _how_it_ended(scenario, seen, options)
-    where = seen.raised_where if seen.raised else seen.origin.handler(seen.asked)
-    if rule is not rules.CLOSING or problem is not None:
-        bench.say(rule, problem, where)
-    if problem is not None:
-        return
     if seen.unfinished:
-        problem = "the layer goes on after it was closed, and waits at this line"
+        problem = "the layer was closed, and goes on to wait at this line"
         bench.say(rules.CLOSING, problem, seen.unfinished[0])
-    elif seen.closing_failed is not None:
+        return
+    rule, problem = _how_it_ended(scenario, seen, options)
+    if problem is not None:
+        where = seen.raised_where if seen.raised else seen.origin.handler(seen.asked)
+        bench.say(rule, problem, where)
+        return
+    if rule is not rules.CLOSING:
+        bench.say(rule)
+    if seen.closing_failed is not None:
         problem = f"{seen.closing_failed} when the client was closed"
-        bench.say(rules.CLOSING, problem, seen.closing_where)
-    else:
-        bench.say(rules.CLOSING)
+    bench.say(rules.CLOSING, problem, seen.closing_where)
 
 
 def _how_it_ended(scenario: Scenario, seen: Seen, options: Options) -> tuple[Rule, str | None]:

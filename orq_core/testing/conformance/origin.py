@@ -110,6 +110,7 @@ def _defined(thing: Any) -> str | None:
         return None
 
 
+@cache
 def _functions(kind: type[Any]) -> list[ast.AST]:
     try:
         filename, first = inspect.getfile(kind), inspect.getsourcelines(kind)[1]

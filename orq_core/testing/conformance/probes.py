@@ -87,6 +87,9 @@ class Probes:
             raise
         finally:
             seen.inner_endings.append(ending)
+            if ending == "closed_early" and seen.leaving:
+                # Layers are closed from the outside in: the plugin's were closed before this one.
+                seen.unfinished += _left_open(seen)
 
 
 class Watched:
@@ -110,6 +113,15 @@ def suspended_at(items: Any) -> str | None:
     """Name the line at which a generator waits, None when it is over."""
     frame = getattr(items, "ag_frame", None)
     return None if frame is None else place(frame.f_code.co_filename, frame.f_lineno)
+
+
+def _left_open(seen: Seen) -> list[str]:
+    found: list[str] = []
+    for reference in seen.generators:
+        items = reference()
+        if items is not None and not items.ag_running and (where := suspended_at(items)):
+            found.append(where)
+    return found
 
 
 def _yielding(seen: Seen) -> str | None:
