@@ -5,7 +5,7 @@ Nothing is imported before a test, or the command line, asks for it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
     """Add the kit's tests, so that ``-k`` and the like choose among them as well."""
-    names: list[str] = config.getoption("--orq-plugin")
+    names: Any = config.getoption("--orq-plugin")
     if names:
         from orq_core.testing.conformance import collecting  # noqa: PLC0415 - see above
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from attrs import evolve
@@ -210,7 +210,7 @@ class LeavesAFile(Plugin):
 
     @hookimpl
     def orq_client_opened(self, client: Any) -> None:
-        self.files.append(open(__file__, "rb"))  # leaks
+        self.files.append(Path(__file__).open("rb"))  # noqa: SIM115  # leaks
 
 
 class LeavesACoroutine(Plugin):
@@ -247,7 +247,7 @@ class KeepsTheError(Plugin):
 
 class Sleeps(Plugin):
     async def around(self, call: Any, request: Any, proceed: Any) -> Any:
-        time.sleep(0.001)  # event-loop
+        time.sleep(0.001)  # noqa: ASYNC251  # event-loop
         async for item in proceed(request):
             yield item
 
@@ -258,7 +258,7 @@ class Writes(Plugin):
             async for item in proceed(request):
                 yield item
         finally:
-            with open("/dev/null", "w") as log:  # event-loop
+            with open("/dev/null", "w") as log:  # noqa: ASYNC230, PTH123  # event-loop
                 log.write("over")
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import gc
 import inspect
 import time
-from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
@@ -24,6 +23,9 @@ from orq_core.testing.conformance.report import PluginCheckError, Report, Verdic
 from orq_core.testing.conformance.scenarios import SCENARIOS, Scenario
 from orq_core.testing.conformance.scene import Factory, Options, hushed, play
 from orq_core.testing.modes import MODES, Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
 
 # What a busy machine, or a module's first use, can cause once.
 _CONFIRMED = frozenset({rules.LEAKS.name, rules.MEMORY.name, rules.EVENT_LOOP.name})

@@ -20,13 +20,13 @@ class PluginNode(pytest.Collector):
         """Make an item of each part of the kit."""
         try:
             factory, options = named(self.name)
-        except (AttributeError, ImportError, ValueError) as error:
+        except (AttributeError, ImportError, TypeError, ValueError) as error:
             raise pytest.UsageError(f"--orq-plugin: {error}") from error
         checks = plan(factory, options)
         if any(not verdict.passed for verdict in checks[0].run()):
             checks = checks[:1]  # what can't be loaded can't be run
         for check in checks:
-            yield CheckItem.from_parent(self, name=check.name, check=check)
+            yield _make(CheckItem, self, name=check.name, check=check)
 
 
 class CheckItem(pytest.Item):
@@ -34,7 +34,7 @@ class CheckItem(pytest.Item):
 
     def __init__(self, *, check: Check, **arguments: Any) -> None:
         """Run this one."""
-        super().__init__(**arguments)
+        super().__init__(**arguments)  # pyright: ignore[reportUnknownMemberType] - pytest's own
         self._check = check
 
     def runtest(self) -> None:
@@ -69,6 +69,10 @@ def items(session: pytest.Session, names: list[str]) -> list[pytest.Item]:
     for name in names:
         # Brackets are pytest's own in an id.
         plain = name.replace("[", "+").rstrip("]")
-        node = PluginNode.from_parent(session, name=name, nodeid=f"orq-plugin::{plain}")
-        found += node.collect()
+        found += _make(PluginNode, session, name=name, nodeid=f"orq-plugin::{plain}").collect()
     return found
+
+
+def _make(kind: Any, parent: pytest.Collector, **arguments: Any) -> Any:
+    """Make a node; pytest's own signature tells no types."""
+    return kind.from_parent(parent, **arguments)

@@ -6,14 +6,11 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, field
-
 from orq_core import to_dict
-from orq_core._json import is_list, is_object
 from orq_core.testing.conformance import rules, scripts
+from orq_core.testing.conformance.facts import FAILED, Facts, compared
 from orq_core.testing.conformance.judge import Bench
 from orq_core.testing.conformance.origin import Origin
 from orq_core.testing.conformance.scene import client_arguments
@@ -28,7 +25,6 @@ if TYPE_CHECKING:
 
 _ALONE = ("amber", "birch")
 _TOGETHER = ("cedar", "delta")
-_FAILED = "a call failed alone"  # which the scenarios told already
 _PATIENCE = 2.0  # seconds for two calls, which take milliseconds
 _MEETING = 0.5  # seconds in which both requests arrive, unless the plugin holds one back
 
@@ -56,23 +52,6 @@ class Meeting(threading.Event):
     def is_set(self) -> bool:
         """Tell whether it is time to go on."""
         return super().is_set() or time.monotonic() > self._latest
-
-
-@define
-class Facts:
-    """What a caller can see of one call, without what differs by its nonce."""
-
-    nonce: str
-    items: list[Any] = field(factory=list[Any])
-    notes: Mapping[str, Any] = field(factory=dict[str, Any])
-    error: str | None = None
-
-    def flat(self) -> dict[str, Any]:
-        """Return every value by its path."""
-        found: dict[str, Any] = {"error": self.error, "items": len(self.items)}
-        _flatten("items", self.items, self.nonce, found)
-        _flatten("notes", self.notes, self.nonce, found)
-        return found
 
 
 class Talk:
@@ -160,7 +139,7 @@ def isolation(mode: Mode, factory: Factory, options: Options, *, stream: bool) -
         try:
             problems.append(_compared(mode, plugin, options, stream=stream))
         except Exception:  # noqa: BLE001 - a client that can't be opened or closed
-            problems.append(_FAILED)
+            problems.append(FAILED)
 
     # A plugin that holds a lock across a yield would hold this thread as well.
     thread = threading.Thread(target=work, name="orq interleaved", daemon=True)
@@ -171,7 +150,7 @@ def isolation(mode: Mode, factory: Factory, options: Options, *, stream: bool) -
         frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001
         where = origin.of_frame(frame) or where
         problems = ["two calls wait for each other"]
-    if problems[0] is not _FAILED:
+    if problems[0] is not FAILED:
         bench.say(rules.ISOLATION, problems[0], where)
     return bench.verdicts
 
@@ -204,36 +183,4 @@ def _compared(mode: Mode, plugin: object, options: Options, *, stream: bool) -> 
         alone, together = mode.run(body)
     except (asyncio.TimeoutError, TimeoutError):
         return "two calls wait for each other"
-    return _difference(alone, together)
-
-
-def _difference(alone: list[Facts], together: list[Facts]) -> str | None:
-    first, second = (each.flat() for each in alone)
-    if any(each.error for each in alone):
-        return _FAILED
-    # What differs from call to call, as ids and counters do, can't be compared.
-    stable = {path: value for path, value in first.items() if second.get(path, _ABSENT) == value}
-    for mine, other in (together, together[::-1]):
-        found = mine.flat()
-        for path, value in found.items():
-            if isinstance(value, str) and other.nonce in value:
-                return f"{path} of one call is of the other call"
-        for path, value in stable.items():
-            if found.get(path, _ABSENT) != value:
-                return f"{path} differs from what the same call gives alone"
-    return None
-
-
-_ABSENT = object()
-
-
-def _flatten(path: str, value: Any, nonce: str, found: dict[str, Any]) -> None:
-    if is_object(value):
-        for name, each in value.items():
-            _flatten(f"{path}.{name}", each, nonce, found)
-    elif is_list(value):
-        for index, each in enumerate(value):
-            _flatten(f"{path}[{index}]", each, nonce, found)
-    elif isinstance(value, (str, int, bool, type(None))):
-        # Floats are times; other objects are the plugin's own.
-        found[path] = value.replace(nonce, "*") if isinstance(value, str) else value
+    return compared(alone, together)

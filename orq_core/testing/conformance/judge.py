@@ -63,7 +63,7 @@ def _loads(bench: Bench, scenario: Scenario, seen: Seen) -> bool:
     if seen.chain and issubclass(seen.chain[0], PluginError) and seen.raised_where is None:
         return bench.say(rules.LOADING, seen.raised_text)
     if scenario.name == "exhausted":
-        problem = None
+        problem: str | None = None
         if seen.wraps and not seen.layers:
             problem = "orq_wrap_create gave no layer; pass request= with what makes it take part"
         return bench.say(rules.LOADING, problem)
@@ -83,8 +83,8 @@ def _runs(bench: Bench, seen: Seen) -> bool:
 
 def _ends(bench: Bench, scenario: Scenario, seen: Seen, options: Options) -> None:
     if seen.unfinished:
-        problem = "the layer was closed, and goes on to wait at this line"
-        bench.say(rules.CLOSING, problem, seen.unfinished[0])
+        waits = "the layer was closed, and goes on to wait at this line"
+        bench.say(rules.CLOSING, waits, seen.unfinished[0])
         return
     rule, problem = _how_it_ended(scenario, seen, options)
     if problem is not None:
@@ -93,14 +93,17 @@ def _ends(bench: Bench, scenario: Scenario, seen: Seen, options: Options) -> Non
         return
     if rule is not rules.CLOSING:
         bench.say(rule)
-    if seen.closing_failed is not None:
-        problem = f"{seen.closing_failed} when the client was closed"
-    bench.say(rules.CLOSING, problem, seen.closing_where)
+    if seen.closing_failed is None:
+        bench.say(rules.CLOSING)
+    else:
+        failed = f"{seen.closing_failed} when the client was closed"
+        bench.say(rules.CLOSING, failed, seen.closing_where)
 
 
 def _how_it_ended(scenario: Scenario, seen: Seen, options: Options) -> tuple[Rule, str | None]:
     """Compare the caller's end of a call with what it has to be."""
     expected, error = scenario.expected, scenario.error
+    problem: str | None
     found = seen.raised or "no error"
     if expected == "ok":
         problem = f"{found} in a call that the server answered"
@@ -108,16 +111,17 @@ def _how_it_ended(scenario: Scenario, seen: Seen, options: Options) -> tuple[Rul
     if expected == "left":
         arrived = seen.raised is None if error is None else error in seen.chain[:1]
         return rules.CLOSING, None if arrived else f"closing the layer ended in {found}"
-    assert error is not None
     if expected == "stopped":
+        assert error is not None
         arrived = bool(seen.chain) and issubclass(seen.chain[0], error)
-        problem = f"{error.__mro__[-3].__name__} was raised, and the caller met {found}"
-        return rules.CANCELLATION, None if arrived else problem
-    arrived = any(issubclass(kind, error) for kind in seen.chain)
-    if arrived or (options.recovers_errors and seen.raised is None):
+        what = "Ctrl-C" if issubclass(error, KeyboardInterrupt) else "the task was cancelled"
+        return rules.CANCELLATION, None if arrived else f"{what}, and the caller met {found}"
+    # A plugin that asked nobody had no failure to pass on.
+    if options.recovers_errors or seen.inner_error in {None, *seen.chain}:
         return rules.ERRORS, None
+    assert seen.inner_error is not None
     return rules.ERRORS, (
-        f"the call failed inside, and the caller met {found}; "
+        f"{seen.inner_error.__name__} inside, and the caller met {found}; "
         "declare recovers_errors=True if this is on purpose"
     )
 
@@ -128,23 +132,24 @@ def _passes(bench: Bench, scenario: Scenario, seen: Seen, options: Options) -> N
         problem = f"one call had {len(seen.inner_endings)} endings inside: {endings}"
         bench.say(rules.ENDINGS, problem, seen.asked)
         return
-    again = options.recovers_errors and scenario.expected == "error"
     whole = scenario.expected in {"ok", "error"}
-    problem, where = None, None
-    if not (options.changes_items or again):
-        problem, where = difference(seen, whole=whole)
-    if not bench.say(rules.ITEMS, problem, where):
+    again = options.recovers_errors and scenario.expected == "error"
+    judged = not (options.changes_items or again)
+    kept = bench.say(rules.ITEMS, *(difference(seen, whole=whole) if judged else ()))
+    if kept and scenario.expected == "ok":
+        kept = bench.say(rules.FINISH_REASON, _unfinished(seen), seen.asked)
+    if not kept:
         return
-    if scenario.expected == "ok":
-        given = all(reason is not None for reason in seen.reasons) and seen.reasons
-        problem = None if given else "the answer was finished, and came without finish_reason"
-        if not bench.say(rules.FINISH_REASON, problem, seen.asked):
-            return
     if seen.read_late:
-        problem = "the caller had left, and this line read on"
-        bench.say(rules.ENDINGS, problem, seen.asked_late)
+        bench.say(rules.ENDINGS, "the caller had left, and this line read on", seen.asked_late)
     else:
         bench.say(rules.ENDINGS)
+
+
+def _unfinished(seen: Seen) -> str | None:
+    if seen.reasons and all(reason is not None for reason in seen.reasons):
+        return None
+    return "the answer was finished, and came without finish_reason"
 
 
 def _event_loop(bench: Bench, seen: Seen) -> None:

@@ -10,6 +10,7 @@ import threading
 import types
 from typing import TYPE_CHECKING, Any
 
+from orq_core._json import is_object
 from orq_core.testing.conformance.origin import place
 from orq_core.testing.conformance.probes import suspended_at
 
@@ -126,9 +127,8 @@ def _holder(seen: Seen, call: Any) -> tuple[str, str]:
             filename = referrer.f_code.co_filename
             if seen.origin.owns(filename):
                 return "a frame keeps the call", place(filename, referrer.f_lineno)
-        if isinstance(referrer, dict):
-            for name, value in referrer.items():
-                if value is call and isinstance(name, str):
-                    where = seen.origin.writes(name)
-                    return f"`{name}` keeps the call", where or definition
+        if is_object(referrer):
+            for name in [name for name, value in referrer.items() if value is call]:
+                where = seen.origin.writes(str(name))
+                return f"`{name}` keeps the call", where or definition
     return "something keeps the call", seen.origin.writes() or definition

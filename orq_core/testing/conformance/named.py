@@ -18,8 +18,8 @@ _SPELLED = re.compile(r"(?P<name>[\w.]+:[\w.]+)(\[(?P<declared>[\w, ]*)\])?")
 def named(text: str) -> tuple[Factory, Options]:
     """Read ``package.module:factory[changes_items,recovers_errors]``.
 
-    Raises ValueError when it is spelled otherwise or names nothing that can be called, and
-    whatever importing the module raises.
+    Raises ValueError when it is spelled otherwise, TypeError when what it names can't be called,
+    and whatever importing the module raises.
     """
     found = _SPELLED.fullmatch(text)
     if found is None:
@@ -30,7 +30,7 @@ def named(text: str) -> tuple[Factory, Options]:
         raise ValueError(f"{', '.join(unknown)}: known are {', '.join(DECLARATIONS)}")
     factory: Any = pkgutil.resolve_name(found["name"])
     if not callable(factory):
-        raise ValueError(f"{found['name']} can't be called; name a class or a function")
+        raise TypeError(f"{found['name']} can't be called; name a class or a function")
     return factory, Options(
         changes_items="changes_items" in declared, recovers_errors="recovers_errors" in declared
     )

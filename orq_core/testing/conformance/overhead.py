@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from orq_core.layers import observe
 from orq_core import hookimpl
+from orq_core.layers import observe
 from orq_core.testing.conformance import rules, scripts
 from orq_core.testing.conformance.judge import Bench
 from orq_core.testing.conformance.origin import Origin
@@ -51,16 +51,15 @@ def event_us(mode: Mode, factory: Factory, options: Options) -> float:
 
         return mode.run(body)
 
-    without, with_it = [], []
+    without: list[float] = []
+    with_it: list[float] = []
     for _ in range(_ROUNDS):
         without.append(seconds([]))
         with_it.append(seconds([factory()]))
     return max(0.0, (min(with_it) - min(without)) / _EVENTS * 1e6)
 
 
-def overhead(
-    mode: Mode, factory: Factory, options: Options
-) -> tuple[list[Verdict], float | None]:
+def overhead(mode: Mode, factory: Factory, options: Options) -> tuple[list[Verdict], float | None]:
     """Measure, and judge by the limit if there is one; None for a plugin that does not work."""
     try:
         figure = event_us(mode, factory, options)

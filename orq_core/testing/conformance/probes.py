@@ -84,6 +84,7 @@ class Probes:
                     seen.read_late, seen.asked_late = True, passed.where
         except BaseException as error:
             ending = outcome_of(error)
+            seen.inner_error = type(error)
             raise
         finally:
             seen.inner_endings.append(ending)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
 if TYPE_CHECKING:
+    import weakref
+
     from orq_core.call import Call
     from orq_core.testing.conformance.origin import Origin
     from orq_core.testing.modes import Mode
@@ -32,6 +33,7 @@ class Seen:
     outside: list[Passed] = field(factory=list["Passed"])
     inner_endings: list[str] = field(factory=list[str])
     outer_endings: list[str] = field(factory=list[str])
+    inner_error: type[BaseException] | None = None
     asked: str | None = None
     asked_late: str | None = None
     read_late: bool = False
