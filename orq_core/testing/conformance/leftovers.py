@@ -122,11 +122,11 @@ def calls_left(seen: Seen) -> None:
 
 def _holder(seen: Seen, call: Any) -> tuple[str, str]:
     definition = seen.origin.definition
-    for referrer in gc.get_referrers(call):
-        if isinstance(referrer, types.FrameType):
-            filename = referrer.f_code.co_filename
-            if seen.origin.owns(filename):
-                return "a frame keeps the call", place(filename, referrer.f_lineno)
+    referrers = gc.get_referrers(call)
+    for referrer in referrers:
+        if isinstance(referrer, types.FrameType) and seen.origin.owns(referrer.f_code.co_filename):
+            return "a frame keeps the call", place(referrer.f_code.co_filename, referrer.f_lineno)
+    for referrer in referrers:
         if is_object(referrer):
             for name in [name for name, value in referrer.items() if value is call]:
                 where = seen.origin.writes(str(name))

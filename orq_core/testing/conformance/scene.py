@@ -107,18 +107,8 @@ def _go(
         with watch:
             client = AsyncOrq(**arguments) if mode.is_async else Orq(**arguments)
             heart, watch.armed = Heart(seen) if mode.is_async else None, True
-            try:
-                await scenario.act(Act(mode, client, seen, request, gate))
-            except (Exception, asyncio.CancelledError, Interrupted) as error:  # noqa: BLE001
-                seen.failed(error)
-                if isinstance(error, Interrupted):
-                    # The script refers to it, and it to the script.
-                    error.__traceback__ = None
-            try:
-                await mode.close(client)
-            except Exception as error:  # noqa: BLE001 - the plugin's own end, not the call's
-                seen.closing_failed = type(error).__name__
-                seen.closing_where = seen.origin.of_error(error)
+            await _acted(scenario, Act(mode, client, seen, request, gate))
+            await _closed(mode, client, seen)
         if heart is not None:
             heart.stop()
             await leftovers.tasks_left(seen)
@@ -126,6 +116,27 @@ def _go(
     mode.run(body)
     leftovers.answers_left(seen, transport)
     return watch.opened
+
+
+# Functions of their own, because a profiler makes a frame remember what its variables were.
+
+
+async def _acted(scenario: Scenario, act: Act) -> None:
+    try:
+        await scenario.act(act)
+    except (Exception, asyncio.CancelledError, Interrupted) as error:  # noqa: BLE001
+        act.seen.failed(error)
+        if isinstance(error, Interrupted):
+            # The script refers to it, and it to the script.
+            error.__traceback__ = None
+
+
+async def _closed(mode: Mode, client: Any, seen: Seen) -> None:
+    try:
+        await mode.close(client)
+    except Exception as error:  # noqa: BLE001 - the plugin's own end, not the call's
+        seen.closing_failed = type(error).__name__
+        seen.closing_where = seen.origin.of_error(error)
 
 
 @contextmanager
