@@ -17,8 +17,7 @@ with Orq(api_key="fake-key", plugins=[Endings()], discover=False, transport=tran
     events = client.router.chat.completions.create(
         model="fake/model", messages=[{"role": "user", "content": "hi"}], stream=True
     )
-    assert events.completion().text == "one two"
+    text = events.completion().text
 
-assert endings == ["ok 3"]
-assert transport.open_responses == 0
-print(f"{len(transport.requests)} request: {endings[0]}")
+print(f"{len(transport.requests)} request gave {text!r} and ended {endings}")
+print(f"{transport.open_responses} answers are open")

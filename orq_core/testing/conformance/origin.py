@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,7 @@ class Origin:
 
     def owns(self, filename: str) -> bool:
         """Tell whether a file belongs to the plugin."""
-        inside = any(filename == each or filename.startswith(each + "/") for each in self._files)
+        inside = any(filename == each or filename.startswith(each + os.sep) for each in self._files)
         return inside and not filename.startswith(KIT)
 
     def of_frame(self, frame: FrameType | None) -> str | None:
