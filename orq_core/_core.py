@@ -89,7 +89,11 @@ class Core:
         if self.transport is not None:
             await self.transport.close()
         if failure is not None:
-            raise failure
+            try:
+                raise failure
+            finally:
+                # Its traceback refers to this frame.
+                del failure
 
 
 def _default_transport(is_async: bool, options: Mapping[str, Any]) -> Transport:

@@ -86,7 +86,7 @@ class Sender:
         self, call: Call, request: ChatCompletionRequest
     ) -> AsyncGenerator[Sequence[Item | Piece], None]:
         """Send the request and yield what arrives together; records the attempt on the call."""
-        began, failure, response = call.now(), None, None
+        began, failure, response, reader = call.now(), None, None, None
         info = call.info
         info.status, info.request_id, info.trace_id, info.headers = None, None, None, {}
         info.bytes_received = 0
@@ -135,8 +135,8 @@ class Sender:
                 # Ctrl-C may have come before it was in there.
                 self._responses[:] = [each for each in self._responses if each is not response]
             self._record(call, began, failure)
-            # The exception's traceback refers to this frame.
-            del failure
+            # The exception's traceback refers to this frame, and the reader to its exception.
+            del failure, reader
 
     @staticmethod
     async def _receive(response: Response, reader: AnswerReader) -> bytes:
@@ -233,4 +233,7 @@ class Sender:
                 return
         if isinstance(error, (StreamError, ResponseDecodeError)):
             error.partial = partial
-        raise error
+        try:
+            raise error
+        finally:
+            del error

@@ -70,7 +70,11 @@ class Exchange:
             except BaseException as error:  # noqa: BLE001 - the rest must be closed all the same
                 failure = failure or error
         if failure is not None:
-            raise failure
+            try:
+                raise failure
+            finally:
+                # Its traceback refers to this frame.
+                del failure
 
     def abandon(self) -> None:
         """Close without awaiting, for a stream that was dropped; never raises."""

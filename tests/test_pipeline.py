@@ -605,3 +605,25 @@ def test_no_reference_cycle_keeps_a_failed_call(mode: Mode) -> None:
         assert mode.run(body)() is None
     finally:
         gc.enable()
+
+
+def test_the_error_of_a_closing_layer_keeps_no_call(mode: Mode) -> None:
+    async def failing(call: Call, request: ChatCompletionRequest, proceed: Any) -> Any:
+        try:
+            async for item in proceed(request):
+                yield item
+        finally:
+            raise LookupError("nothing to close")
+
+    async def body() -> Any:
+        feed = mode.feed(Source(CHUNKS), failing)
+        await feed.next()
+        with contextlib.suppress(LookupError):
+            await feed.close()
+        return weakref.ref(feed.call)
+
+    gc.disable()
+    try:
+        assert mode.run(body)() is None
+    finally:
+        gc.enable()

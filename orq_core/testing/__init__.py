@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from orq_core.testing.conformance import PluginCheckError, Report, Verdict, check_plugin
     from orq_core.testing.echo_model import echo
     from orq_core.testing.modes import MODES, Mode
     from orq_core.testing.payloads import DONE, chunk, completion, error_event, event
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from orq_core.testing.steps import Cut, Pause, Raise, Reset, Send, Stall, Step, Wait
 
 _HOME = {
+    "conformance": ("PluginCheckError", "Report", "Verdict", "check_plugin"),
     "echo_model": ("echo",),
     "modes": ("MODES", "Mode"),
     "payloads": ("DONE", "chunk", "completion", "error_event", "event"),
@@ -38,16 +40,20 @@ __all__ = [
     "LocalRouter",
     "Mode",
     "Pause",
+    "PluginCheckError",
     "Raise",
     "Received",
     "Reply",
+    "Report",
     "Reset",
     "ScriptedResponse",
     "ScriptedTransport",
     "Send",
     "Stall",
     "Step",
+    "Verdict",
     "Wait",
+    "check_plugin",
     "chunk",
     "completion",
     "echo",

@@ -1,8 +1,11 @@
-"""Fixtures for anyone's tests; nothing is imported before a test asks for one."""
+"""Fixtures for anyone's tests, and ``--orq-plugin``.
+
+Nothing is imported before a test, or the command line, asks for it.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +14,29 @@ if TYPE_CHECKING:
 
     from orq_core.testing.modes import Mode
     from orq_core.testing.router import LocalRouter
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the names of plugins to check."""
+    parser.getgroup("orq").addoption(
+        "--orq-plugin",
+        action="append",
+        default=[],
+        metavar="MODULE:FACTORY",
+        help="run the conformance kit of orq_core on this plugin; may be given several times",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Add the kit's tests, so that ``-k`` and the like choose among them as well."""
+    names: Any = config.getoption("--orq-plugin")
+    if names:
+        from orq_core.testing.conformance import collecting  # noqa: PLC0415 - see above
+
+        items += collecting.items(session, names)
 
 
 @pytest.fixture

@@ -167,8 +167,7 @@ class _Adapter(HTTPAdapter):
         cert: Any = None,
     ) -> Any:
         """Remember the pool: finding it again costs a tenth of a call."""
-        proxy: str | None = (proxies or {}).get("http")
-        place = request.url, proxy
+        place: tuple[str | None, str | None] = (request.url, dict(proxies or {}).get("http"))
         pool = self._found.get(place)
         if pool is None or pool.pool is None:
             pool = super().get_connection_with_tls_context(request, verify, proxies, cert)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import json
 import threading
+import weakref
 from typing import Any
 
 import pytest
 
-from orq_core import APIConnectionError, APITimeoutError, StreamInterruptedError, Timeout
+from orq_core import (
+    APIConnectionError,
+    APITimeoutError,
+    StreamInterruptedError,
+    StreamTruncatedError,
+    Timeout,
+)
 from orq_core.limits import Limits
 from orq_core.testing import (
     MODES,
@@ -154,3 +163,21 @@ def test_a_client_on_a_script_that_breaks(mode: Mode) -> None:
     assert mode.run(body) == ["a"]
     assert (len(transport.responses), transport.open_responses) == (1, 0)
     assert transport.closed
+
+
+def test_the_error_of_an_unfinished_stream_keeps_no_client(mode: Mode) -> None:
+    transport = ScriptedTransport(stream(chunk("a")), is_async=mode.is_async)
+    arguments = {"server_url": "http://127.0.0.1:9", "transport": transport, "discover": False}
+
+    async def body() -> Any:
+        async with mode.client(**arguments) as client:
+            answer = await mode.create(client, model="fake", messages=[], stream=True)
+            with contextlib.suppress(StreamTruncatedError):
+                await mode.completion(answer)
+            return weakref.ref(client)
+
+    gc.disable()
+    try:
+        assert mode.run(body)() is None
+    finally:
+        gc.enable()

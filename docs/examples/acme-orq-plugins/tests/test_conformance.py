@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
 from acme_orq_plugins import Numbering, PolicyGate, TeamPolicy, Tenancy, acting_for
 
-import orq_core.testing
-
-check_plugin: Any = getattr(orq_core.testing, "check_plugin", None)
-if check_plugin is None:
-    pytest.skip("this orq-core has no check_plugin", allow_module_level=True)
+from orq_core.testing import check_plugin
 
 
 def test_numbering() -> None:
