@@ -1,4 +1,4 @@
-"""``python -m orq_core``: a prompt from the terminal, a local router, the plugins there are."""
+"""``python -m orq_core``: a prompt from the terminal, a local router, a look at the plugins."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from orq_core import Orq, to_dict
 from orq_core._json import dumps
 from orq_core.errors import ConfigurationError, OrqError, RequestError
-from orq_core.explain.command import add_plugins
+from orq_core.explain.command import DEFAULT_MODEL, add_explain, add_plugins
 from orq_core.local import MODEL as LOCAL_MODEL
 from orq_core.local import LocalModel
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orq_core.models import ChatCompletion
-
-DEFAULT_MODEL = "openai/gpt-4o-mini"
 
 INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
 
@@ -81,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(run=_serve)
 
     add_plugins(commands)
+    add_explain(commands)
     return parser
 
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Mapping
 
     from cattrs import Converter
 
     from orq_core.call import Call, Layer
     from orq_core.client import AsyncOrq, Orq
+    from orq_core.models import ChatCompletionRequest
     from orq_core.transports import HttpRequest
 
 PROJECT = "orq"
@@ -45,6 +46,37 @@ class Hooks:
 
         :param call: the call this attempt belongs to.
         :param http: the request; its ``headers`` may be changed in place.
+        """
+
+    @hookspec
+    def orq_explain(
+        self, call: Call, request: ChatCompletionRequest
+    ) -> Mapping[str, Any] | Awaitable[Mapping[str, Any] | None] | None:
+        """Tell what this plugin would do with a call that is only explained.
+
+        Called once per ``explain``, in both modes; may be ``async`` and then uses ``call.run`` for
+        what blocks. A plugin that returns a mapping is asked and not run: neither its layer nor its
+        ``orq_prepare_request``. Return None, or leave this hook out, to have them run: the layer up
+        to the innermost ``proceed``, which then ends as if the caller had left (GeneratorExit).
+        ``call.dry_run`` is True there.
+
+        Implement it if your layer stores, counts, logs, waits or repeats. Nothing of that may
+        happen here, and the request must stay as it is.
+
+        The mapping holds facts that JSON can hold, without content: no prompt, no key, no secret.
+        These names have a meaning:
+
+        - ``request``: the ChatCompletionRequest that your layer would hand inwards, if another one;
+        - ``headers``: names of the headers that your ``orq_prepare_request`` would add;
+        - ``answers``: True if your layer would answer by itself, so that nothing is sent;
+        - ``attempts``: how often your layer asks what is within it at most, None for no bound;
+        - ``pauses``: seconds that it would pause between these at most, None for no bound;
+        - ``elapsed``: seconds from its start after which it asks no more, None for no such limit.
+
+        An exception says that the call would end here.
+
+        :param call: the call; ``call.dry_run`` is True.
+        :param request: what the layers outside of yours hand inwards.
         """
 
     @hookspec
