@@ -76,7 +76,7 @@ def _finished(implementation: pluggy.HookImpl, generator: Any, results: list[Any
     raise RuntimeError("the hook's wrapper has a second yield")
 
 
-@define
+@define(eq=False)
 class Placed:
     """A layer, and the plugin that put it there."""
 
@@ -88,12 +88,18 @@ def placed_layers(
     implementations: Iterable[pluggy.HookImpl], arguments: Mapping[str, Any]
 ) -> list[Placed]:
     """Call ``orq_wrap_create`` and return its layers, outermost first, with their plugins."""
-    known: list[Placed] = []
+    placed: list[Placed] = []
 
     def seen(plugin: str, layers: list[Any]) -> None:
+        before, placed[:] = list(placed), []
         for layer in layers:
-            if not any(each.layer is layer for each in known):
-                known.append(Placed(layer, plugin))
+            # Two plugins may return one function.
+            known = next((each for each in before if each.layer is layer), None)
+            if known is None:
+                placed.append(Placed(layer, plugin))
+            else:
+                before.remove(known)
+                placed.append(known)
 
-    layers = call_hook(implementations, arguments, seen)
-    return [each for layer in layers for each in known if each.layer is layer]
+    call_hook(implementations, arguments, seen)
+    return placed

@@ -132,7 +132,7 @@ class DryRun:
 
     def reports(self) -> list[LayerReport]:
         """Say what each layer would do."""
-        bodies = [each.body for each in self.stages[1:]] + [self._sent_body]
+        bodies = [*[each.body for each in self.stages], self._sent_body][1:]
         return [
             LayerReport(
                 plugin=stage.placed.plugin,
@@ -142,7 +142,7 @@ class DryRun:
                 facts=stage.facts,
                 problem=stage.problem,
             )
-            for stage, after in zip(self.stages, bodies, strict=True)
+            for stage, after in zip(self.stages, bodies, strict=False)
         ]
 
     def _state(self, stage: Stage, after: dict[str, Any] | None) -> State:
