@@ -156,7 +156,9 @@ class SQLiteStore:
             log = self.path.with_name(f"{self.path.name}-wal")
             how = "mode=ro" if log.exists() else "immutable=1"
             place = f"{self.path.absolute().as_uri()}?{how}"
-            with closing(sqlite3.connect(place, self._busy_timeout, uri=True)) as connection:
+            with closing(
+                sqlite3.connect(place, timeout=self._busy_timeout, uri=True)
+            ) as connection:
                 return statements.look(connection, key, self._clock())
 
     def _connection(self) -> sqlite3.Connection:
