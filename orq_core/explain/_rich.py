@@ -21,10 +21,10 @@ def show(tables: Sequence[Table], console: Console | None = None) -> None:
     """Print them; cells are text, never markup."""
     console = console or Console()
     for table in tables:
+        # A table's own title is as wide as the table, and is broken there.
+        if table.title:
+            console.print(Text(table.title, style="bold"))
         drawn = RichTable(
-            title=table.title or None,
-            title_justify="left",
-            title_style="bold",
             box=box.SIMPLE_HEAD if table.columns else box.SIMPLE,
             show_header=bool(table.columns),
         )

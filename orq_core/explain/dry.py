@@ -47,14 +47,14 @@ async def explain(core: Core, call: Call, api_key: ApiKey) -> Explanation:
     ]
     sent = _Sent(core, call, run, private)
     problems += [f"{each.plugin}: {each.problem}" for each in [*layers, *aside] if each.problem]
-    problems += sent.problems
+    problems += [*run.problems, *sent.problems]
     body = to_dict(call.request if run.sent is None else run.sent)
     router = router_policy(body)
     timeout = call.options.timeout
     assert isinstance(timeout, Timeout)  # noqa: S101 - merged options have one
     loops = [_loop(run.told_by(name)) for name in names]
     worst = worst_case(timeout, loops, router, stream=call.stream)
-    refused = bool(sent.problems) or key == "missing"
+    refused = bool(run.problems or sent.problems) or key == "missing"
     return Explanation(
         url=shown_url(call.url),
         model=_shown_model(body.get("model")),

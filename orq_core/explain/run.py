@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import inspect
@@ -81,6 +82,7 @@ class DryRun:
         }
         self._answers: dict[str, Mapping[str, Any] | None] = {}
         self.stages: list[Stage] = []
+        self.problems: list[str] = []
         self.sent: ChatCompletionRequest | None = None
         self._sent_body: dict[str, Any] | None = None
 
@@ -92,15 +94,14 @@ class DryRun:
             bound += [functools.partial(self._spy, stage), _behind(stage)]
         exchange = Exchange(self._call, bound, self._source)
         items = exchange.open()
-        try:
+        # What a layer raised, its spy saw.
+        with contextlib.suppress(Enough, StopAsyncIteration, Exception):
             await items.__anext__()
-        except (Enough, StopAsyncIteration):
-            pass
-        except Exception:  # noqa: BLE001, S110 - the spies saw it
-            pass
-        finally:
-            await exchange.close()
         self._blame()
+        try:
+            await exchange.close()
+        except Exception as error:  # noqa: BLE001 - told as it is
+            self.problems.append(self._private.problem(error))
 
     async def ask(self, plugin: str, request: ChatCompletionRequest) -> Mapping[str, Any] | None:
         """Return what a plugin tells of itself, once; None for one that doesn't."""

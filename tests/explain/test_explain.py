@@ -203,6 +203,32 @@ def test_a_layer_that_answers_by_itself(mode: Mode):
     assert states(told) == [("theirs", "answers"), ("inner", "not reached")]
 
 
+def test_a_layer_that_can_not_be_closed(mode: Mode):
+    async def answer(call: Any, request: Any, proceed: Any) -> Any:
+        try:
+            yield "anything"
+        finally:
+            raise ValueError(PROMPT)
+
+    told = explained(mode, Wrap(answer))
+    assert told.outcome == "refused"
+    assert told.problems[0].startswith("ValueError at ")
+
+
+def test_a_layer_that_detaches(mode: Mode):
+    async def shared(call: Any, request: Any, proceed: Any) -> Any:
+        upstream = proceed.detached(evolve(request, n=3))
+        try:
+            async for item in upstream.items:
+                yield item
+        finally:
+            await upstream.close()
+
+    told = explained(mode, Wrap(shared), Wrap(transform(), "inner"))
+    assert lines(told) == ["+ n: 3"]
+    assert states(told) == [("theirs", "run"), ("inner", "run")]
+
+
 def test_a_layer_that_repeats_and_waits_does_neither(mode: Mode):
     seen: list[str] = []
 
