@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
 from orq_core._accumulate import Accumulator, chunks_of
@@ -16,9 +17,10 @@ from orq_core.errors import (
 from orq_core.models import ChatCompletion, ChatCompletionChunk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from orq_core._answers import Piece
+    from orq_core._answers.template import Template
     from orq_core._pipeline import Exchange
     from orq_core.call import Call, Item
 
@@ -39,13 +41,19 @@ class Feed:
         ``batched``: the exchange has no layers and yields lists of what arrived together.
         """
         self.call = call
-        self.delivered = 0
         self._accumulator = Accumulator()
         self._exchange = exchange
         self._abort = abort
         self._items = exchange.open()
         self._batched = batched
         self._waiting: deque[Piece] = deque()
+        # The run of alike chunks that is being handed out, and how many of it are added up.
+        self._run: Iterator[ChatCompletionChunk] = iter(())
+        self._template: Template | None = None
+        self._texts: list[str] = []
+        self._left: Iterator[str] = iter(())
+        self._counted = 0
+        self._delivered = 0
         self._began = call.now()
         self._running = False
         self._aborted = False
@@ -54,9 +62,16 @@ class Feed:
     @property
     def partial(self) -> ChatCompletion:
         """What has been handed out so far, as one completion."""
+        self._settle()
         completion = self._accumulator.completion()
         completion.info = self.call.info
         return completion
+
+    @property
+    def delivered(self) -> int:
+        """How many chunks have been handed out."""
+        self._settle()
+        return self._delivered
 
     async def whole(self) -> ChatCompletion:
         """Pull everything and return the one completion it makes."""
@@ -67,8 +82,8 @@ class Feed:
                     result = item
                 else:
                     self._accumulator.take(item)
-                    self.delivered += 1
-        if result is None and self.delivered:
+                    self._delivered += 1
+        if result is None and self._delivered:
             result = self._accumulator.completion()
         if result is None:
             raise ResponseDecodeError("the call ended without an answer")
@@ -89,18 +104,36 @@ class Feed:
 
     async def next(self) -> ChatCompletionChunk | None:
         """Return the next chunk, None at the end."""
-        if not self._waiting:
+        chunk = self.ready()
+        if chunk is None:
             await self.prime()
-        return self.ready()
+            chunk = self.ready()
+        return chunk
 
     def ready(self) -> ChatCompletionChunk | None:
         """Hand out a chunk that has arrived already, None if there is none."""
-        if not self._waiting:
-            return None
+        chunk = next(self._run, None)
+        if chunk is not None or not self._waiting:
+            return chunk
+        self._settle()
         piece = self._waiting.popleft()
+        if isinstance(piece, tuple):
+            self._template, self._texts = piece
+            self._counted = 0
+            self._left = iter(self._texts)
+            self._run = map(self._template.make, self._left)
+            return next(self._run)
         self._accumulator.take(piece)
-        self.delivered += 1
-        return piece[0].make(piece[1]) if isinstance(piece, tuple) else piece
+        self._delivered += 1
+        return piece
+
+    def _settle(self) -> None:
+        """Add up what the run has handed out: once for many, a tenth less for each event."""
+        handed = len(self._texts) - length_hint(self._left)
+        if self._template is not None and handed > self._counted:
+            self._accumulator.take((self._template, self._texts[self._counted : handed]))
+            self._delivered += handed - self._counted
+            self._counted = handed
 
     async def close(self) -> None:
         """End the call; from another thread or task than the reader's, make the reader end it."""
@@ -108,6 +141,8 @@ class Feed:
             self._aborted = True
             self._abort()
         else:
+            self._settle()
+            self._run = iter(())
             self._waiting.clear()
             await self._end()
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from orq_core._answers import AnswerReader, whole
+from orq_core._answers import AnswerReader, unfolded
 from orq_core._json import dumps
 from orq_core.call import Attempt
 from orq_core.config import authorization
@@ -53,13 +53,18 @@ def user_agent() -> str:
 
 
 def http_request(
-    call: Call, request: ChatCompletionRequest, converter: Converter, key: str | None
+    call: Call,
+    request: ChatCompletionRequest,
+    converter: Converter,
+    key: str | None,
+    *,
+    checked: bool = False,
 ) -> HttpRequest:
     """Write a request for the wire, before hooks have changed its headers.
 
-    Raises RequestError for what JSON can't hold.
+    ``checked``: nothing in it was changed since it was built. Raises RequestError for what JSON can't hold.
     """
-    body = unstructure_request(converter, request)
+    body = unstructure_request(converter, request, checked=checked)
     headers = {
         "Accept": call.options.accept_header_override or (_SSE if call.stream else _JSON),
         # A compressed stream arrives in the compressor's blocks, not when it is written.
@@ -69,9 +74,10 @@ def http_request(
     }
     if key is not None:
         headers["Authorization"] = authorization(key)
-    given = {name.lower() for name in call.options.http_headers}
-    headers = {name: value for name, value in headers.items() if name.lower() not in given}
-    headers.update(call.options.http_headers)
+    if own := call.options.http_headers:
+        given = {name.lower() for name in own}
+        headers = {name: value for name, value in headers.items() if name.lower() not in given}
+        headers.update(own)
     limits = call.limits.attempt()
     return HttpRequest("POST", call.url, headers, dumps(body), limits, stream=call.stream)
 
@@ -103,8 +109,8 @@ class Sender:
         """Yield the answer's items one by one, for layers; see `batches`."""
         async with contextlib.aclosing(self.batches(call, request)) as batches:
             async for batch in batches:
-                for piece in batch:
-                    yield whole(piece)
+                for item in unfolded(batch):
+                    yield item
 
     async def batches(
         self, call: Call, request: ChatCompletionRequest
@@ -115,7 +121,9 @@ class Sender:
         info.status, info.request_id, info.trace_id, info.headers = None, None, None, {}
         info.bytes_received = 0
         info.attempts_begun += 1
-        http = http_request(call, request, self.wire.converter, self.key)
+        # A plugin that was asked may have changed it in place.
+        checked = request is call.request and not self.wire.hook.orq_wrap_create.get_hookimpls()
+        http = http_request(call, request, self.wire.converter, self.key, checked=checked)
         self.wire.hook.orq_prepare_request(call=call, http=http)
         try:
             response = await self.wire.transport.send(http)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import uuid
+import os
 from collections.abc import AsyncGenerator, Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, Union
@@ -87,7 +87,7 @@ class CallInfo:
     over, ``attempts_begun`` counts one that is under way as well.
     """
 
-    call_id: str = field(factory=lambda: uuid.uuid4().hex)
+    call_id: str = field(factory=lambda: os.urandom(16).hex())
     status: int | None = None
     headers: dict[str, str] = field(factory=dict[str, str], repr=False)
     request_id: str | None = None

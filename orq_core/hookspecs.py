@@ -30,22 +30,44 @@ class Hooks:
     def orq_wrap_create(self, call: Call) -> Layer | None:
         """Return a layer around this call and each of its events, or None to stay out.
 
-        Called once per ``create``, before anything is sent; the first one called becomes the
-        outermost layer. ``tryfirst`` moves a layer outwards, ``trylast`` inwards; a wrapper
-        (``hookimpl(wrapper=True)``) may edit the list of layers.
+        Called once per ``create``, in the thread or task and with the context variables of the
+        caller, before the key is asked for and before anything is sent. An exception ends the call.
+        No I/O: this runs on the event loop under asyncio.
+
+        Order: the first plugin that is called becomes the outermost layer. ``tryfirst`` moves a
+        layer outwards, ``trylast`` inwards; a wrapper (``hookimpl(wrapper=True)``) may edit the
+        list of layers.
 
         :param call: the call about to start.
+        :returns: a layer, or None.
+
+        Example::
+
+            @hookimpl
+            def orq_wrap_create(self, call):
+                return observe(end=print) if call.stream else None
         """
 
     @hookspec
     def orq_prepare_request(self, call: Call, http: HttpRequest) -> None:
         """Change the headers of a request about to be sent.
 
-        Called once per attempt, after every layer, before the transport. No I/O: this runs on the
+        Called once per attempt, after every layer, before the transport: not at all for a cache
+        hit, and again for each repeat. An exception ends the attempt. No I/O: this runs on the
         event loop under asyncio.
 
+        Order: the outermost plugin first, so that an inner one has the last word.
+
         :param call: the call this attempt belongs to.
-        :param http: the request; its ``headers`` may be changed in place.
+        :param http: the request; its ``headers`` may be changed in place. Its ``body`` is bytes
+            already: a layer changes the request before.
+        :returns: nothing.
+
+        Example::
+
+            @hookimpl
+            def orq_prepare_request(self, call, http):
+                http.headers["X-Tenant"] = call.options_for("tenancy").get("tenant", "none")
         """
 
     @hookspec
@@ -85,24 +107,54 @@ class Hooks:
 
         Called once per client, before its first call.
 
-        :param converter: the cattrs converter that reads answers and writes requests.
+        Order: the outermost plugin first, so that an inner one has the last word.
+
+        :param converter: the cattrs converter that reads answers and writes requests. Hooks of
+            yours for the models of an answer cost the shortcut for events that repeat each other.
+        :returns: nothing.
+
+        Example::
+
+            @hookimpl
+            def orq_configure_converter(self, converter):
+                converter.register_unstructure_hook(Decimal, float)
         """
 
     @hookspec
     def orq_client_opened(self, client: Orq | AsyncOrq) -> None:
         """Set up what lives as long as the client.
 
-        Called once, at the end of the client's constructor.
+        Called once, at the end of the client's constructor, and not for clients derived by
+        ``with_options``, which share the plugins. Under asyncio there may be no event loop yet.
+
+        Order: the outermost plugin first.
 
         :param client: the new client.
+        :returns: nothing.
+
+        Example::
+
+            @hookimpl
+            def orq_client_opened(self, client):
+                self.audit = Path("audit.jsonl").open("a", encoding="utf-8")
         """
 
     @hookspec
     def orq_client_closed(self, client: Orq | AsyncOrq) -> Awaitable[Any] | None:
         """Release what ``orq_client_opened`` set up; may be ``async``.
 
-        Called once, when the client is closed, the last opened first; awaited in both modes, so a
-        coroutine must not suspend when the client is a blocking one.
+        Called once, when the client is closed, and awaited in both modes, so a coroutine must not
+        suspend when the client is a blocking one. An exception is raised after the others were
+        told and the connections were released.
 
-        :param client: the client that closes.
+        Order: the innermost plugin first, the reverse of ``orq_client_opened``.
+
+        :param client: the client that closes; its ``runtime`` has ``run`` for blocking I/O.
+        :returns: nothing, or something to await.
+
+        Example::
+
+            @hookimpl
+            async def orq_client_closed(self, client):
+                await client.runtime.run(self.audit.close)
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
-from attrs import Attribute, define, evolve, field
+from attrs import Attribute, define, field
 
 from orq_core.errors import APITimeoutError, ConfigurationError
 
@@ -80,7 +80,7 @@ class Limits:
 
     def attempt(self) -> Limits:
         """Return the limits of a new attempt, which share the call's total."""
-        again = evolve(self)
+        again = Limits(self.timeout, self.total_at, self.clock)
         again.enter("connect")
         return again
 

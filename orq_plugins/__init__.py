@@ -1,4 +1,4 @@
-"""Plugins for orq_core: `Logging`, `Tracing`, `Caching`, `Redaction`, `Retries`.
+"""Plugins for orq_core: `Logging`, `Tracing`, `Caching`, `Redaction`, `Retries`, limits.
 
 Names are loaded when they are first used, so that a program pays for the plugins it has.
 """
@@ -9,6 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from orq_plugins.budget import (
+        Budget,
+        BudgetExceededError,
+        BudgetLimit,
+        BudgetStore,
+        BudgetWarning,
+        MemoryBudgets,
+        Price,
+        RedisBudgets,
+    )
     from orq_plugins.caching import (
         CacheMissError,
         Caching,
@@ -19,6 +29,13 @@ if TYPE_CHECKING:
         Store,
     )
     from orq_plugins.logging import Logging
+    from orq_plugins.rate_limit import (
+        LimitStore,
+        MemoryLimits,
+        RateLimit,
+        RateLimitWaitError,
+        RedisLimits,
+    )
     from orq_plugins.redaction import (
         CallableDetector,
         ContentBlockedError,
@@ -30,6 +47,16 @@ if TYPE_CHECKING:
     from orq_plugins.tracing import Tracing
 
 _HOME = {
+    "budget": (
+        "Budget",
+        "BudgetExceededError",
+        "BudgetLimit",
+        "BudgetStore",
+        "BudgetWarning",
+        "MemoryBudgets",
+        "Price",
+        "RedisBudgets",
+    ),
     "caching": (
         "CacheMissError",
         "Caching",
@@ -40,6 +67,13 @@ _HOME = {
         "Store",
     ),
     "logging": ("Logging",),
+    "rate_limit": (
+        "LimitStore",
+        "MemoryLimits",
+        "RateLimit",
+        "RateLimitWaitError",
+        "RedisLimits",
+    ),
     "redaction": ("CallableDetector", "ContentBlockedError", "Detector", "Redaction", "Vault"),
     "retries": ("Retries",),
     "tracing": ("Tracing",),
@@ -47,14 +81,27 @@ _HOME = {
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "Budget",
+    "BudgetExceededError",
+    "BudgetLimit",
+    "BudgetStore",
+    "BudgetWarning",
     "CacheMissError",
     "Caching",
     "CallableDetector",
     "ContentBlockedError",
     "Detector",
+    "LimitStore",
     "Logging",
+    "MemoryBudgets",
+    "MemoryLimits",
     "MemoryStore",
+    "Price",
+    "RateLimit",
+    "RateLimitWaitError",
     "Redaction",
+    "RedisBudgets",
+    "RedisLimits",
     "RedisStore",
     "Retries",
     "SQLiteStore",

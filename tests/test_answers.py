@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orq_core import APIStreamError, ResponseDecodeError, StreamTruncatedError, to_dict
-from orq_core._answers import AnswerReader, is_json, whole
+from orq_core._answers import AnswerReader, is_json, unfolded
 from orq_core.models import make_converter
 from orq_core.testing import DONE, chunk, completion, event
 
@@ -27,7 +27,7 @@ def read(data: bytes, *, every: int, **options: Any) -> tuple[list[Any], AnswerR
     for start in range(0, len(data), every):
         if reading.done:
             break
-        items += map(whole, reading.read(data[start : start + every]))
+        items += unfolded(reading.read(data[start : start + every]))
     if not reading.done:
         items += reading.end()
     return items, reading

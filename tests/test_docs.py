@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+ENTRY = r"^(?:#+ .*|\| .*|`\w+`(?=\n: ))"
 SNIPPETS = sorted((DOCS / "code").glob("*.py"))
 
 
@@ -16,7 +17,7 @@ SNIPPETS = sorted((DOCS / "code").glob("*.py"))
 def test_snippet_runs(snippet, orq_router, monkeypatch, capsys):
     monkeypatch.setenv("ORQ_API_KEY", "sk-fake")
     monkeypatch.setenv("ORQ_SERVER_URL", orq_router.url)
-    monkeypatch.setenv("ORQ_PLUGINS", "")
+    monkeypatch.setenv("ORQ_PLUGINS", "retries")  # what this package brings, and no other
     runpy.run_path(str(snippet), run_name="__main__")
     assert capsys.readouterr().out.strip()
 
@@ -44,11 +45,15 @@ def test_readme_command_is_one_line(needle):
 
 def test_every_variable_is_documented():
     read = set()
-    for module in (DOCS.parent / "orq_core").rglob("*.py"):
-        read |= set(re.findall(r'"(ORQ_[A-Z_]+)"', module.read_text("utf-8")))
-    documented = "".join(page.read_text("utf-8") for page in DOCS.rglob("*.md"))
+    for package in ("orq_core", "orq_plugins"):
+        for module in (DOCS.parent / package).rglob("*.py"):
+            read |= set(re.findall(r'"(ORQ_[A-Z_]+)"', module.read_text("utf-8")))
+    entries = set()  # a heading, a row of a table, or a term that is defined
+    for page in DOCS.rglob("*.md"):
+        text = page.read_text("utf-8")
+        entries |= set(re.findall(r"`(ORQ_\w+)`", "\n".join(re.findall(ENTRY, text, re.MULTILINE))))
     assert read
-    assert {name for name in read if f"`{name}`" not in documented} == set()
+    assert read - entries == set()
 
 
 def test_every_error_is_documented():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orq_core._accumulate import Accumulator
-from orq_core._answers import StreamReader, whole
+from orq_core._answers import StreamReader, unfolded
 from orq_core.models import ChatCompletionChunk, Delta, make_converter, to_dict
 from orq_core.testing import DONE, chunk, event
 from tests.shared import SHARED, exchanges
@@ -25,20 +26,33 @@ def reader(*, templates: bool = True, converter: Any = CONVERTER) -> StreamReade
     return made
 
 
-def both(data: bytes) -> tuple[StreamReader, list[Any]]:
+def size(piece: Any) -> int:
+    return len(piece[1]) if isinstance(piece, tuple) else 1
+
+
+def both(*parts: bytes) -> tuple[StreamReader, list[Any]]:
     """Read with and without templates, and compare all there is."""
     fast, slow = reader(), reader(templates=False)
-    pieces = [*fast.read(data), *fast.end()]
-    expected: list[Any] = [*slow.read(data), *slow.end()]
-    chunks = [*map(whole, pieces)]
+    pieces: list[Any] = []
+    expected: list[Any] = []
+    for data in parts:
+        if not fast.done:
+            pieces += fast.read(data)
+        if not slow.done:
+            expected += slow.read(data)
+    pieces += fast.end()
+    expected += slow.end()
+    chunks = [*unfolded(pieces)]
     assert [to_dict(each) for each in chunks] == [to_dict(each) for each in expected]
     assert repr(chunks) == repr(expected)
     assert type(fast.error) is type(slow.error)
     assert (fast.done, fast.delivered, fast.complete) == (slow.done, slow.delivered, slow.complete)
     taken, added = Accumulator(), Accumulator()
-    for number, (piece, each) in enumerate(zip(pieces, expected, strict=True)):
+    others = iter(expected)
+    for number, piece in enumerate(pieces):
         taken.take(piece)
-        added.add(each)
+        for each in islice(others, size(piece)):
+            added.add(each)
         if number % 7 == 0:
             assert to_dict(taken.completion()) == to_dict(added.completion())
     assert to_dict(taken.completion()) == to_dict(added.completion())
@@ -51,8 +65,8 @@ def test_recorded_streams_read_the_same() -> None:
     repeated = total = 0
     for exchange in STREAMS:
         _, pieces = both(exchange.body.encode())
-        repeated += sum(isinstance(each, tuple) for each in pieces)
-        total += len(pieces)
+        repeated += sum(size(each) for each in pieces if isinstance(each, tuple))
+        total += sum(map(size, pieces))
     print(f"{repeated} of {total} recorded events repeat an earlier one")
     assert repeated > total / 4
 
@@ -101,6 +115,31 @@ def test_any_events_read_the_same(plans: list[tuple[dict[str, Any], list[str]]])
     both(b"".join(events) + DONE)
 
 
+BODY = st.one_of(
+    TEXT.map(lambda text: json.dumps(text)[1:-1].encode()),
+    st.sampled_from(
+        [b'a","b', b"a\\", b"\\\\", b'\\"', b'"', b',"', b'","', b"\xff", b"\t", b"\\ud800"]
+    ),
+)
+WORDS = st.text("ab ", max_size=3).map(str.encode)
+
+
+@given(st.lists(st.one_of(WORDS, WORDS, WORDS, BODY), min_size=1, max_size=40), st.booleans())
+@settings(max_examples=500, deadline=None)
+def test_runs_of_alike_events_read_the_same(bodies: list[bytes], cut: bool) -> None:
+    frame = event({**chunk("@"), "usage": None})
+    data = b"".join(frame.replace(b"@", body) for body in bodies)
+    first = frame + frame
+    middle = len(data) // 2 if cut else len(data)
+    both(first, data[:middle], data[middle:], DONE)
+
+
+def test_a_run_is_read_at_once() -> None:
+    frames = [event(chunk(f" {number}\n")) for number in range(100)]
+    _, pieces = both(frames[0], frames[1], b"".join(frames[2:]))
+    assert sorted(map(size, pieces))[-3:] == [32, 32, 32]
+
+
 @given(st.lists(st.tuples(TEXT, st.integers(0, 60), st.binary(max_size=2)), max_size=6))
 @settings(max_examples=300, deadline=None)
 def test_damaged_events_read_the_same(damages: list[tuple[str, int, bytes]]) -> None:
@@ -113,7 +152,7 @@ def test_damaged_events_read_the_same(damages: list[tuple[str, int, bytes]]) -> 
 
 def test_chunks_share_nothing_that_can_be_changed() -> None:
     body = {**chunk("a"), "provider": "fake"}
-    made = [*map(whole, reader().read(b"".join(event(body) for _ in range(4))))]
+    made = [*unfolded(reader().read(b"".join(event(body) for _ in range(4))))]
     for number, each in enumerate(made):
         each.choices[0].delta.content = str(number)
         each.choices[0].extra["mine"] = number
@@ -142,7 +181,7 @@ def test_texts_are_seen_by_converters_of_others() -> None:
     converter = make_converter()
     converter.register_structure_hook(Delta, shouting)
     pieces = reader(converter=converter).read(b"".join(event(chunk(each)) for each in "abcd"))
-    made = [*map(whole, pieces)]
+    made = [*unfolded(pieces)]
     assert [each.text for each in made] == ["A", "B", "C", "D"]
     assert isinstance(made[0], ChatCompletionChunk)
 

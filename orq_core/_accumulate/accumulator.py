@@ -38,7 +38,7 @@ class Accumulator:
         self._given: frozenset[str] | None = None
         self._given_last: frozenset[str] | None = None  # events share theirs, and adding up costs
         self._template: Template | None = None
-        self._grow: Callable[[str], None] = Text().grower()
+        self._grow: Callable[[list[str]], None] = Text().grower()
 
     @property
     def choices_seen(self) -> int:
@@ -51,21 +51,25 @@ class Accumulator:
         return bool(self._choices) and all(choice.reason for choice in self._choices.values())
 
     def take(self, piece: Piece) -> None:
-        """Take the next chunk, or what it is made of.
+        """Take the next chunk, or what the next ones are made of.
 
         What a template repeats counts once; after that only its text grows.
         """
         if not isinstance(piece, tuple):
             self.add(piece)
             return
-        template, text = piece
+        template, texts = piece
         if template is self._template:
-            self._grow(text)
+            self._grow(texts)
             return
-        chunk = template.make(text)
-        self.add(chunk)
-        if template.adds_content_only:
-            self._template, self._grow = template, self._choices[_key(0, chunk.choices[0])].grower()
+        for at, text in enumerate(texts, 1):
+            chunk = template.make(text)
+            self.add(chunk)
+            if template.adds_content_only:
+                self._template = template
+                self._grow = self._choices[_key(0, chunk.choices[0])].grower()
+                self._grow(texts[at:])
+                break
 
     def add(self, chunk: ChatCompletionChunk) -> None:
         """Take the next chunk, which is not kept."""
@@ -163,7 +167,7 @@ class _Choice:
                 extra = {name: value for name, value in extra.items() if name != "message"}
             keep(self._extra, extra)
 
-    def grower(self) -> Callable[[str], None]:
+    def grower(self) -> Callable[[list[str]], None]:
         return self._message.content.grower()
 
     def value(self) -> Choice:

@@ -37,9 +37,9 @@ class Text:
         else:
             self._other = piece
 
-    def grower(self) -> Callable[[str], None]:
-        """Return what appends a string, and nothing else, at once."""
-        return self._pieces.append
+    def grower(self) -> Callable[[list[str]], None]:
+        """Return what appends strings, and nothing else, at once."""
+        return self._pieces.extend
 
     def __bool__(self) -> bool:
         return any(self._pieces) or bool(self._other)

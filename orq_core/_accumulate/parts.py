@@ -36,9 +36,13 @@ class Content:
         elif content and isinstance(content, str):
             self._parts.extend([{"type": "text", "text": content}])
 
-    def grower(self) -> Callable[[str], None]:
+    def grower(self) -> Callable[[list[str]], None]:
         """Return what takes more text until something else has been added."""
-        return self._text.grower() if self._parts is None else self.add
+        return self._text.grower() if self._parts is None else self._add_each
+
+    def _add_each(self, texts: list[str]) -> None:
+        for text in texts:
+            self.add(text)
 
     def __bool__(self) -> bool:
         return bool(self._parts or self._text)

@@ -64,7 +64,7 @@ class AnswerReader:
         self._stream = stream
         self._status = status
         self._max_bytes = max_bytes
-        self._events = StreamReader(converter, max_event_bytes=max_bytes)
+        self._events: StreamReader | None = None
         self._pieces: list[bytes] = []
         self._size = 0
         self._json: bool | None = None
@@ -75,22 +75,22 @@ class AnswerReader:
     @property
     def is_events(self) -> bool:
         """Whether this turned out to be an event stream."""
-        return self._json is False
+        return self._events is not None
 
     @property
     def complete(self) -> bool:
         """Whether everything that matters has arrived although the body goes on."""
-        return self.is_events and self._events.complete
+        return self._events is not None and self._events.complete
 
     @property
     def delivered(self) -> int:
         """How many events were read."""
-        return self._events.delivered
+        return 0 if self._events is None else self._events.delivered
 
     def read(self, data: bytes) -> Sequence[Item | Piece]:
         """Take bytes as they arrived and return what the complete items are made of."""
-        if self._json is False:
-            return self._passed(self._events.read(data))
+        if self._events is not None:
+            return self._passed(self._events, self._events.read(data))
         self._pieces.append(data)
         self._size += len(data)
         if self._json is None:
@@ -98,7 +98,8 @@ class AnswerReader:
             self._json = is_json(head)
             if self._json is False:
                 self._pieces.clear()
-                return self._passed(self._events.read(head))
+                events = self._begin()
+                return self._passed(events, events.read(head))
             # White space sent to keep the connection open is not looked at again and again.
             self._pieces = [head if self._json else head.lstrip(_BLANK)]
         if self._size > self._max_bytes:
@@ -111,14 +112,19 @@ class AnswerReader:
     def end(self) -> Sequence[Item | Piece]:
         """Take the end of the body."""
         body = b"".join(self._pieces)
-        if self._json is False or (self._stream and not body.strip(_BLANK)):
-            return self._passed(self._events.end())
+        if self._events is not None or (self._stream and not body.strip(_BLANK)):
+            events = self._events or self._begin()
+            return self._passed(events, events.end())
         self.done = True
         completion = read_completion(self._converter, body, self._status)
         return chunks_of(completion) if self._stream else (completion,)
 
-    def _passed(self, pieces: Sequence[Piece]) -> Sequence[Item | Piece]:
-        self.done, self.error = self._events.done, self._events.error
+    def _begin(self) -> StreamReader:
+        self._events = StreamReader(self._converter, max_event_bytes=self._max_bytes)
+        return self._events
+
+    def _passed(self, events: StreamReader, pieces: Sequence[Piece]) -> Sequence[Item | Piece]:
+        self.done, self.error = events.done, events.error
         if self._stream:
             return pieces
         self._collected += pieces

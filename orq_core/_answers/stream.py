@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orq_core._answers.template import Templates, whole
+from orq_core._answers.template import Templates, unfolded
 from orq_core._json import loads, loads_object
 from orq_core._sse import Decoder, Event, EventTooLarge
 from orq_core.errors import APIStreamError, OrqError, ResponseDecodeError, StreamTruncatedError
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from orq_core._sse import Block
 
 _DONE = b"[DONE]"
+_TOGETHER = 32  # one that is different costs its neighbours their shortcut
+_WORTHWHILE = 4
 _IGNORED_EVENTS = frozenset({"ping", "keepalive", "heartbeat"})
 
 
@@ -61,7 +63,7 @@ class StreamReader:
                 ),
             )
         self.done = True
-        return [*map(whole, pieces)]
+        return [*unfolded(pieces)]
 
     @property
     def complete(self) -> bool:
@@ -73,21 +75,31 @@ class StreamReader:
 
     def _read(self, blocks: list[Block]) -> list[Piece]:
         pieces: list[Piece] = []
+        for at in range(0, len(blocks), _TOGETHER):
+            some = blocks[at : at + _TOGETHER]
+            run = self._templates.run(some) if len(some) >= _WORTHWHILE else None
+            if run is not None:
+                pieces.append(run)
+                self.delivered += len(run[1])
+            else:
+                self._each(some, pieces)
+            if self.done:
+                break
+        return pieces
+
+    def _each(self, blocks: list[Block], pieces: list[Piece]) -> None:
         find = self._templates.find
         for block in blocks:
             piece = find(block) if isinstance(block, bytes) else None
             if piece is None:
                 piece = self._one(block)
-                if piece is None:
-                    if self.done:
-                        break
-                    continue
-                self._watch(piece)
-            pieces.append(piece)
-            self.delivered += 1
+                if piece is not None:
+                    self._watch(piece)
+            if piece is not None:
+                pieces.append(piece)
+                self.delivered += 1
             if self.done:
                 break
-        return pieces
 
     def _one(self, block: Block) -> ChatCompletionChunk | None:
         event = Event(block) if isinstance(block, bytes) else block

@@ -10,8 +10,8 @@ and reading all of it (``python -m tests.benchmarks.decoding``).
 from __future__ import annotations
 
 import re
-from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar, Union
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, TypeVar, Union, cast
 
 import msgspec
 from attrs import fields
@@ -27,15 +27,16 @@ from orq_core.models import (
 from orq_core.models._generated import copier, is_generated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cattrs import Converter
 
+    from orq_core._sse import Block
     from orq_core.models import ChatCompletion
     from orq_core.models.base import Answer
 
-Piece = Union[ChatCompletionChunk, "tuple[Template, str]"]
-"""A chunk, or what one is made of."""
+Piece = Union[ChatCompletionChunk, "tuple[Template, list[str]]"]
+"""A chunk, or what some are made of."""
 
 T = TypeVar("T", bound="ChatCompletion | ChatCompletionChunk")
 
@@ -48,57 +49,49 @@ _KEPT = 4  # templates at once: choices and tool calls take turns
 _TRIALS = 3  # templates that may prove useless before learning stops
 
 _text = msgspec.json.Decoder(str).decode
-_copy_chunk = copier(ChatCompletionChunk, "choices")
-_copy_choice = copier(ChunkChoice, "delta")
-_copy_calls = copier(Delta, "tool_calls")
-_copy_call = copier(ToolCallDelta, "function")
-_copy_function = copier(FunctionCallDelta, _ARGUMENTS)
+_texts = msgspec.json.Decoder(list[str]).decode
 
 
 class Template:
     """An event with a hole for one string.
 
     ``before`` and ``after`` are its bytes around the string, the quotes included; ``field`` is the
-    delta's field with the hole, or ``arguments`` of its only tool call. ``adds_content_only``:
-    there is nothing else in it that would grow from event to event.
+    delta's field with the hole, or ``arguments`` of its only tool call. ``make`` makes the event
+    with another text: new models throughout. ``adds_content_only``: there is nothing else in it
+    that would grow from event to event.
     """
 
-    __slots__ = (
-        "_choice",
-        "_chunk",
-        "_copy_delta",
-        "_delta",
-        "adds_content_only",
-        "after",
-        "before",
-        "least",
-        "start",
-        "stop",
-    )
+    __slots__ = ("adds_content_only", "after", "around", "before", "least", "make", "start", "stop")
+
+    make: Callable[[str], ChatCompletionChunk]
 
     def __init__(self, before: bytes, after: bytes, field: str, chunk: ChatCompletionChunk) -> None:
         """Keep a chunk that nobody else has."""
         self.before, self.after = before, after
+        self.around = after + b"\n" + before
         self.least = len(before) + len(after)
         self.start, self.stop = len(before) - 1, 1 - len(after)
-        self._chunk = chunk
-        self._choice = chunk.choices[0]
-        self._delta = delta = self._choice.delta
-        self._copy_delta = _with_arguments if field == _ARGUMENTS else copier(Delta, field)
+        choice = chunk.choices[0]
+        delta = choice.delta
+        models: list[Any] = [chunk, choice, delta]
+        if field == _ARGUMENTS:
+            calls: list[Any] = delta.tool_calls or []
+            models += [calls[0], calls[0].function]
+        # As a partial it costs no call of its own.
+        self.make = partial(_copier(field), *models)
         others = {each.name for each in fields(Delta)} - {"content", "role", "name", "_given"}
         self.adds_content_only = field == "content" and not any(
             getattr(delta, name) for name in others
         )
 
-    def make(self, text: str) -> ChatCompletionChunk:
-        """Make the event with this text: new models throughout."""
-        delta = self._copy_delta(self._delta, text)
-        return _copy_chunk(self._chunk, [_copy_choice(self._choice, delta)])  # type: ignore[no-any-return]
 
-
-def _with_arguments(delta: Any, text: str) -> Any:
-    call = delta.tool_calls[0]
-    return _copy_calls(delta, [_copy_call(call, _copy_function(call.function, text))])
+@cache
+def _copier(field: str) -> Callable[..., ChatCompletionChunk]:
+    outer = (ChatCompletionChunk, "choices", True), (ChunkChoice, "delta", False)
+    if field != _ARGUMENTS:
+        return copier(*outer, (Delta, field, False))
+    call = (ToolCallDelta, "function", False), (FunctionCallDelta, field, False)
+    return copier(*outer, (Delta, "tool_calls", True), *call)
 
 
 class Templates:
@@ -108,6 +101,7 @@ class Templates:
         """Learn from what this converter reads."""
         self._structure = converter.get_structure_hook(ChatCompletionChunk)
         self._known: list[Template] = []
+        self._last: Template | None = None
         self._learned = 0
         self._used = 0
         # Hooks of others may look at the text, so nothing may be read without them.
@@ -126,8 +120,37 @@ class Templates:
                 except (msgspec.MsgspecError, UnicodeError):
                     continue
                 self._used += 1
-                return template, text
+                self._last = template
+                return template, [text]
         return None
+
+    def run(self, blocks: Sequence[Block]) -> tuple[Template, list[str]] | None:
+        """Read events that all repeat the template of the last one; None if one does not.
+
+        Put together, they are compared and decoded in a few steps for all of them, a fifth of
+        the time of `find`.
+        """
+        template = self._last
+        if template is None or {*map(type, blocks)} != {bytes}:
+            return None
+        before, after = template.before, template.after
+        start, stop = template.start + 1, template.stop - 1
+        data = cast("Sequence[bytes]", blocks)
+        texts = [block[start:stop] for block in data]
+        if b"".join((before, template.around.join(texts), after)) != b"\n".join(data):
+            return None
+        joined = b'","'.join(texts)
+        if b'\\","' in joined or joined.endswith(b"\\"):
+            return None
+        try:
+            strings = _texts(b'["%b"]' % joined)
+        except (msgspec.MsgspecError, UnicodeError):
+            return None
+        if len(strings) != len(blocks):
+            # A text has quotes of its own. Each would add one, as none of the others is escaped.
+            return None
+        self._used += len(strings)
+        return template, strings
 
     def learn(self, data: bytes, body: dict[str, Any]) -> None:
         """Take an event that had to be parsed."""
@@ -139,12 +162,14 @@ class Templates:
             self._known = [template, *self._known[: _KEPT - 1]]
 
 
-def whole(piece: T | tuple[Template, str]) -> T | ChatCompletionChunk:
-    """Return the item itself."""
-    if isinstance(piece, tuple):
-        template, text = piece
-        return template.make(text)
-    return piece
+def unfolded(pieces: Iterable[T | tuple[Template, list[str]]]) -> Iterator[T | ChatCompletionChunk]:
+    """Yield the items themselves."""
+    for piece in pieces:
+        if isinstance(piece, tuple):
+            template, texts = piece
+            yield from map(template.make, texts)
+        else:
+            yield piece
 
 
 def _template(

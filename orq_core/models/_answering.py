@@ -16,7 +16,7 @@ from typing import (
 
 from attrs import fields
 
-from orq_core.models._generated import reader
+from orq_core.models._generated import is_generated, reader, writer
 from orq_core.models.base import Answer, kind_of
 
 if TYPE_CHECKING:
@@ -32,13 +32,15 @@ _DICT = frozenset({dict})
 class Place(NamedTuple):
     """Where a known field of an answer goes; ``kind`` is the model in it, if there is one.
 
-    ``always``: the attribute is never None; what stayed away is an empty model or list.
+    ``always``: the attribute is never None; what stayed away is an empty model or list. ``later``:
+    the model can read it when it is asked for.
     """
 
     name: str
     kind: type[Answer] | None
     many: bool
     always: bool
+    later: bool
 
 
 _PLACES: dict[type[Answer], tuple[Place, ...]] = {}
@@ -51,21 +53,21 @@ def places(cls: type[Answer]) -> tuple[Place, ...]:
         # CallInfo never comes from the wire, and importing its module here would be a circle.
         hints = get_type_hints(cls, localns={"CallInfo": object})
         known = _PLACES[cls] = tuple(
-            _place(attribute.name, hints[attribute.name])
+            _place(attribute.name, hints[attribute.name], later="later" in attribute.metadata)
             for attribute in fields(cls)
             if attribute.name not in {"extra", "_given"} and attribute.metadata.get("wire", True)
         )
     return known
 
 
-def _place(name: str, annotation: Any) -> Place:
+def _place(name: str, annotation: Any, *, later: bool) -> Place:
     choices = get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
     for choice in choices:
         many = get_origin(choice) is list
         kind = get_args(choice)[0] if many else choice
         if isinstance(kind, type) and issubclass(kind, Answer):
-            return Place(name, kind, many, always=type(None) not in choices)
-    return Place(name, None, many=False, always=False)
+            return Place(name, kind, many, always=type(None) not in choices, later=later)
+    return Place(name, None, many=False, always=False, later=False)
 
 
 def structure_hook(cls: type[A], converter: Converter) -> Callable[[Any, Any], A]:
@@ -95,9 +97,18 @@ def structure_hook(cls: type[A], converter: Converter) -> Callable[[Any, Any], A
         cls,
         plain=[place.name for place in known if place.kind is None],
         nested=nested,
+        later=[each.name for each in known if each.later and _as_written(each.kind, converter)],
         always={name: list if place.many else _kind(place) for name, place in always.items()},
         finish=finish,
         is_read=_is_read,
+    )
+
+
+def _as_written(kind: type[Answer] | None, converter: Converter) -> bool:
+    """Tell whether nobody's hooks have a say in a model: errors of theirs must not come later."""
+    return kind is None or (
+        is_generated(converter.get_structure_hook(kind))
+        and all(_as_written(place.kind, converter) for place in places(kind))
     )
 
 
@@ -131,22 +142,21 @@ def _nested_hook(place: Place, converter: Converter) -> Callable[[Any], Any]:
 
 def answer_dict(model: Answer) -> dict[str, Any]:
     """Write an answer as it would stand in JSON; what the models hold raw is not copied."""
-    given = model._given  # noqa: SLF001 - the inverse of what stands above
-    out = dict(model.extra)
-    for name, kind, _, always in places(type(model)):
-        value = getattr(model, name)
-        if value is None:
-            if name in given:
-                out.setdefault(name, None)
-        elif kind is None:
-            out[name] = value
-        elif kind_of(value) is list:
-            if value or not always or name in given:
-                out[name] = [
-                    answer_dict(each) if isinstance(each, Answer) else each for each in value
-                ]
-        else:
-            written = answer_dict(value) if isinstance(value, Answer) else value
-            if written or not always or name in given:
-                out[name] = written
-    return out
+    kind = type(model)
+    write = _WRITERS.get(kind)
+    if write is None:
+        known = {each.name: each.always if each.kind else None for each in places(kind)}
+        write = _WRITERS[kind] = writer(known, _written)
+    return write(model)
+
+
+_WRITERS: dict[type[Answer], Callable[[Any], dict[str, Any]]] = {}
+
+
+def _written(value: Any) -> Any:
+    """Write what stands in a field for models; a plugin may have put anything there."""
+    if isinstance(value, Answer):
+        return answer_dict(value)
+    if kind_of(value) is list:
+        return [answer_dict(each) if isinstance(each, Answer) else each for each in value]
+    return value

@@ -124,11 +124,14 @@ def _check_names(given: Mapping[str, Any]) -> None:
             )
 
 
-def unstructure_request(converter: Converter, request: ChatCompletionRequest) -> dict[str, Any]:
-    """Write a request as JSON data, checked again, as plugins may have changed it.
+def unstructure_request(
+    converter: Converter, request: ChatCompletionRequest, *, checked: bool = False
+) -> dict[str, Any]:
+    """Write a request as JSON data; ``checked``: no plugin can have changed what was built.
 
     Raises RequestError, whose path names the place, for anything JSON can't hold.
     """
-    checked = converter.structure(request, type(request))
-    written: dict[str, Any] = converter.unstructure(checked)
+    if not checked:
+        request = converter.structure(request, type(request))
+    written: dict[str, Any] = converter.unstructure(request)
     return written

@@ -29,6 +29,7 @@ def reader(
     plain: Collection[str],
     nested: Mapping[str, Callable[[Any], Any]],
     always: Mapping[str, Callable[[], Any]],
+    later: Collection[str],
     finish: Callable[[Any, Any, tuple[str, ...]], None],
     is_read: Callable[[Any, type[Answer]], bool],
 ) -> Callable[[Any, Any], Any]:
@@ -36,6 +37,7 @@ def reader(
 
     ``plain``: fields taken as they are. ``nested``: what reads a field, and returns None for what
     it can't. ``always``: those of them that are never None, with what makes an empty one.
+    ``later``: those of them that the model reads itself when it is asked for them.
     ``finish`` is called with the model, the payload and the fields that could not be read, unless
     every key of the payload was a known field and none was null, empty or missed. ``is_read`` is
     asked about a payload that is no dict: one that is a model already is returned as it is.
@@ -63,6 +65,16 @@ def reader(
             if made != "None":
                 lines.append(f"if v{number} is None: model.{name} = {made}")
             counted.append(f"(v{number} is not None)")
+        elif name in later:
+            names[f"read{number}"] = nested[name]
+            lines += [
+                f"v{number} = get({name!r})",
+                f"if kind_of(v{number}) is dict: model._later = read{number}, v{number}",
+                "else:",
+                f"    model._later = model.{name} = None",
+                f"    if v{number} is not None: unread += ({name!r},)",
+            ]
+            counted.append(f"(kind_of(v{number}) is dict)")
         elif name in nested:
             names[f"read{number}"] = nested[name]
             if name in always:
@@ -80,7 +92,7 @@ def reader(
             if name in always:
                 lines.append(f"if not v{number}: whole = False")
             counted.append(f"(r{number} is not None)")
-        else:
+        elif name != "_later" or not later:
             lines.append(f"model.{name} = {made}")
     if hasattr(cls, "__attrs_post_init__"):
         lines.append("model.__attrs_post_init__()")
@@ -94,22 +106,60 @@ def reader(
     return read
 
 
-@cache
-def copier(cls: type[Answer], changed: str) -> Callable[[Any, Any], Any]:
-    """Write the function that copies a model, with another value for one field.
+def writer(
+    known: Mapping[str, bool | None], write: Callable[[Any], Any]
+) -> Callable[[Any], dict[str, Any]]:
+    """Write the function that makes a payload of a model: the inverse of `reader`.
 
-    Lists and models in the other fields are shared with the copy, ``extra`` is not.
+    ``known``: the fields; None for those that are written as they are. The others ``write`` writes;
+    one that is always there is left out when it is empty, unless it was given.
     """
-    names: dict[str, Any] = {"new": cls.__new__, "cls": cls}
-    values = {"extra": "dict(model.extra) if model.extra else {}", changed: "value"}
-    lines = ["copy = new(cls)"]
-    for attribute in fields(cls):
-        name = attribute.name
-        lines.append(f"copy.{name} = {values.get(name, f'model.{name}')}")
-    copy: Callable[[Any, Any], Any] = _written(
-        "copy", "model, value", [*lines, "return copy"], names
+    lines = ["given = model._given", "out = dict(model.extra)"]
+    for name, always in known.items():
+        lines += [
+            f"value = model.{name}",
+            "if value is None:",
+            f"    if given and {name!r} in given: out.setdefault({name!r}, None)",
+            "else:",
+        ]
+        if always is not None:
+            lines.append("    value = nested(value)")
+        if always:
+            lines.append(f"    if value or {name!r} in given: out[{name!r}] = value")
+        else:
+            lines.append(f"    out[{name!r}] = value")
+    made: Callable[[Any], dict[str, Any]] = _written(
+        "write", "model", [*lines, "return out"], {"nested": write}
     )
-    return copy
+    return made
+
+
+@cache
+def copier(*path: tuple[type[Answer], str, bool]) -> Callable[..., Any]:
+    """Write the function that copies models, each within the one before, with another last value.
+
+    ``path``: their classes, the outermost first, each with the field that holds the next one and
+    whether it holds it as the only item of a list. The function is called with the models and the
+    value. Lists and models in the other fields are shared with the copies, ``extra`` is not.
+    """
+    names: dict[str, Any] = {}
+    lines: list[str] = []
+    value = "value"
+    for number, (cls, changed, listed) in reversed([*enumerate(path)]):
+        names[f"cls{number}"], names[f"new{number}"] = cls, cls.__new__
+        model, copy = f"model{number}", f"copy{number}"
+        extra = f"dict({model}.extra) if {model}.extra else {{}}"
+        values = {"extra": extra, changed: f"[{value}]" if listed else value}
+        lines.append(f"{copy} = new{number}(cls{number})")
+        for attribute in fields(cls):
+            name = attribute.name
+            lines.append(f"{copy}.{name} = {values.get(name, f'{model}.{name}')}")
+        value = copy
+    models = ", ".join(f"model{number}" for number in range(len(path)))
+    written: Callable[..., Any] = _written(
+        "copy", f"{models}, value", [*lines, "return copy0"], names
+    )
+    return written
 
 
 def _default(attribute: Attribute[Any], number: int, names: dict[str, Any]) -> str:

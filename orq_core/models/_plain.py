@@ -82,6 +82,7 @@ class Plain:
     def __init__(self, converter: Converter) -> None:
         """Use a converter for what this module doesn't know."""
         self._converter = converter
+        self._own: set[type[Any]] = set()
 
     def model(self, model: Request, depth: int = 0) -> dict[str, Any]:
         """Write a request model; ``extra`` replaces fields of the same name."""
@@ -99,6 +100,8 @@ class Plain:
             return self._table(value, depth)
         if kind is list or kind is tuple:
             return self._items(value, depth)
+        if kind in self._own:
+            return self.model(value, depth)
         return self._other(value, depth)
 
     def _other(self, value: Any, depth: int) -> Any:
@@ -109,8 +112,10 @@ class Plain:
                 return self.value(narrow(value), depth + 1)
         if isinstance(value, Request):
             hook = self._converter.get_unstructure_hook(type(value))
-            own = isinstance(getattr(hook, "__self__", None), Plain)
-            return self.model(value, depth) if own else self.value(hook(value), depth + 1)
+            if not isinstance(getattr(hook, "__self__", None), Plain):
+                return self.value(hook(value), depth + 1)
+            self._own.add(type(value))
+            return self.model(value, depth)
         if not issubclass(kind_of(value), Mapping):
             written = self._converter.unstructure(value)
             if type(written) is not type(value):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import define, field, fields
 
@@ -16,7 +17,7 @@ class Unset(Enum):
 
     UNSET = "UNSET"
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> Literal[False]:
         return False
 
     def __repr__(self) -> str:
@@ -47,18 +48,19 @@ class Answer:
     _given: frozenset[str] = field(default=NOTHING_GIVEN, alias="_given", repr=False, eq=False)
 
 
-_NAMES: dict[type[Any], tuple[str, ...]] = {}
+_NAMES: dict[type[Any], tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]] = {}
 
 
 def given_fields(model: Request) -> dict[str, Any]:
     """Return the known fields of a request model that are not `UNSET`."""
     kind = kind_of(model)
-    names = _NAMES.get(kind)
-    if names is None:
+    known = _NAMES.get(kind)
+    if known is None:
         names = tuple(each.name for each in fields(kind) if each.name != "extra")
-        _NAMES[kind] = names
-    values = ((name, getattr(model, name)) for name in names)
-    return {name: value for name, value in values if value is not UNSET}
+        known = _NAMES[kind] = names, attrgetter(*names, "extra")
+    names, values = known
+    pairs = zip(names, values(model), strict=False)  # the last of the values is extra
+    return {name: value for name, value in pairs if value is not UNSET}
 
 
 @define(kw_only=True, repr=False)

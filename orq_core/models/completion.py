@@ -95,7 +95,21 @@ class Choice(Answer):
     index: int | None = None
     finish_reason: str | None = None
     message: Message = field(factory=Message)
-    logprobs: Logprobs | None = None
+    logprobs: Logprobs | None = field(default=None, metadata={"later": True})
+    # How to read ``logprobs``, and what it is read from, until somebody asks for it.
+    _later: Any = field(default=None, init=False, repr=False, eq=False, metadata={"wire": False})
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Read what most callers never ask for: in a large answer it costs most of the time."""
+            later = None if name != "logprobs" else self._later
+            if later is not None:
+                read, payload = later
+                self.logprobs = read(payload)
+                self._later = None
+            # Unset, or set meanwhile by another thread.
+            return object.__getattribute__(self, name)
 
 
 @define(kw_only=True)

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from orq_core._runtime import drive
-from orq_plugins.caching._lock import Lock
+from orq_plugins._lock import Lock
 from orq_plugins.caching.flight import Flight
 from orq_plugins.caching.recording import Recording
 from orq_plugins.caching.source import fetch

@@ -72,7 +72,7 @@ class Redaction:
     def __repr__(self) -> str:
         return f"<Redaction mode={self._settings.mode}>"
 
-    @hookimpl(wrapper=True)
+    @hookimpl(wrapper=True, tryfirst=True)
     def orq_wrap_create(self, call: Call) -> Generator[None, list[Layer], list[Layer]]:
         """Stand at both ends of the list of layers."""
         layers = yield

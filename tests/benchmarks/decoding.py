@@ -13,7 +13,7 @@ from collections.abc import Callable
 import msgspec
 
 from orq_core._accumulate import Accumulator
-from orq_core._answers import StreamReader, whole
+from orq_core._answers import StreamReader, unfolded
 from orq_core._sse import Decoder
 from orq_core.models import ChatCompletionChunk, make_converter
 from orq_core.testing import chunk
@@ -56,7 +56,7 @@ def main() -> None:
         return made
 
     def chunks_of(*, templates: bool) -> list[object]:
-        return [*map(whole, reader(templates=templates).read(STREAM))]
+        return [*unfolded(reader(templates=templates).read(STREAM))]
 
     pieces = reader(templates=True).read(STREAM)
 
@@ -71,7 +71,7 @@ def main() -> None:
         "dict to chunk": lambda: [structure(body, ChatCompletionChunk) for body in bodies],
         "bytes to chunks, each parsed": lambda: chunks_of(templates=False),
         "bytes to chunks, by template": lambda: chunks_of(templates=True),
-        "  of which: making the models": lambda: [whole(piece) for piece in pieces],
+        "  of which: making the models": lambda: [*unfolded(pieces)],
         "accumulating chunks": lambda: add(chunks),
         "accumulating what they are made of": lambda: add(pieces),
     }

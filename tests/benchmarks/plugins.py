@@ -23,7 +23,16 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from orq_core.testing import DONE, MODES, Mode, ScriptedTransport, chunk, completion, reply, stream
-from orq_plugins import Caching, Logging, Redaction, Retries, Tracing
+from orq_plugins import (
+    Budget,
+    BudgetLimit,
+    Caching,
+    Logging,
+    RateLimit,
+    Redaction,
+    Retries,
+    Tracing,
+)
 
 SENTENCE = "The quick brown fox jumps over the lazy dog, again and again; nobody knows why."
 WORDS = SENTENCE.split()
@@ -51,6 +60,8 @@ STACKS: dict[str, Made] = {
     "Tracing, no SDK": lambda: [Tracing()],
     "Tracing": lambda: [Tracing(**SDK)],
     "Tracing, no chunks": lambda: [Tracing(**SDK, chunk_times=False)],
+    "RateLimit": lambda: [RateLimit(requests_per_minute=10**9, tokens_per_minute=10**12)],
+    "Budget": lambda: [Budget(BudgetLimit(tokens=10**12, cost=10**6), prices={"*": (1, 2)})],
     "all four": lambda: [Redaction(), Logging(), Caching(max_entry_bytes=2**26), Retries()],
 }
 
@@ -97,6 +108,17 @@ def measured(mode: Mode, rounds: int, given: Any, calls: int, **more: Any) -> di
                 mode.run(lambda p=plugins: once(mode, p, given, calls=calls, **more))
             )
     return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def events(rounds: int, count: int = 4000) -> dict[str, dict[str, float]]:
+    """Return what each stack costs an event in each mode, in microseconds of CPU."""
+    logging.getLogger("orq").setLevel(logging.INFO)
+    costs: dict[str, dict[str, float]] = {}
+    for mode in MODES:
+        taken = measured(mode, rounds, answer(count), 1, stream=True)
+        floor = taken.pop("none")
+        costs[mode.name] = {name: (each - floor) / count * 1e6 for name, each in taken.items()}
+    return costs
 
 
 def main() -> None:

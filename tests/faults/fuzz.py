@@ -19,7 +19,7 @@ from tests.shared import exchanges
 
 with atheris.instrument_imports(include=["orq_core"]):
     from orq_core import OrqError
-    from orq_core._answers import AnswerReader, whole
+    from orq_core._answers import AnswerReader, unfolded
     from orq_core._sse import Decoder, Event, EventTooLarge
     from orq_core.models import make_converter, to_dict
 
@@ -73,8 +73,8 @@ def answer(data: bytes) -> None:
             if not reader.done:
                 items += reader.end()
             assert reader.done
-            for item in items:
-                to_dict(whole(item))
+            for item in unfolded(items):
+                to_dict(item)
             if reader.partial is not None:
                 to_dict(reader.partial)
         except OrqError as error:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from orq_core import ChatCompletion, ChatCompletionChunk, OrqError, to_dict
 from orq_core._accumulate import Accumulator, chunks_of
-from orq_core._answers import AnswerReader, whole
+from orq_core._answers import AnswerReader, unfolded
 from orq_core._sse import Decoder, EventTooLarge
 from orq_core.models import make_converter
 from orq_core.testing import DONE, chunk, completion, event
@@ -135,10 +135,10 @@ def test_any_bytes_are_items_or_an_error_of_the_tree(data: bytes, cuts: list[int
     reader = AnswerReader(CONVERTER, stream=stream, status=200, max_bytes=LIMIT * 10)
     try:
         items = [
-            whole(each)
+            each
             for piece in parts(data, cuts)
             if not reader.done
-            for each in reader.read(piece)
+            for each in unfolded(reader.read(piece))
         ]
         if not reader.done:
             items += reader.end()
@@ -195,4 +195,4 @@ def test_the_strategies_reach_answers():
     reader = AnswerReader(CONVERTER, stream=True, status=200, max_bytes=LIMIT * 10)
     items = reader.read(event(chunk("a")) + event(chunk(finish_reason="stop")) + DONE)
     assert reader.done
-    assert [whole(item).text for item in items] == ["a", ""]
+    assert [item.text for item in unfolded(items)] == ["a", ""]

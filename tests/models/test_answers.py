@@ -8,6 +8,7 @@ import pickle
 
 import attrs
 import pytest
+from cattrs import Converter
 
 from orq_core import to_dict
 from orq_core.models import (
@@ -16,6 +17,7 @@ from orq_core.models import (
     Choice,
     Logprobs,
     Message,
+    TokenLogprob,
     ToolCall,
     Usage,
     make_converter,
@@ -260,3 +262,38 @@ def test_a_plugin_may_teach_its_own_model():
     completion = converter.structure(body, ChatCompletion)
     assert completion.usage == PricedUsage(total_tokens=1, cost=0.5)
     assert to_dict(completion) == converter.unstructure(completion) == body
+
+
+def test_log_probabilities_are_read_when_they_are_asked_for() -> None:
+    tokens = [{"token": "a", "logprob": -1.0, "bytes": None, "top_logprobs": []}]
+    choice = {"index": 0, "message": {"role": "assistant"}, "logprobs": {"content": tokens}}
+    payload = {"choices": [choice]}
+
+    def read(converter: Converter) -> Choice:
+        return converter.structure(payload, ChatCompletion).choices[0]
+
+    converter = make_converter()
+    assert read(converter)._later is not None
+    for use in (
+        lambda each: each,
+        copy.copy,
+        copy.deepcopy,
+        attrs.evolve,
+        lambda x: pickle.loads(pickle.dumps(x)),
+    ):
+        used = use(read(converter))
+        assert isinstance(used.logprobs, Logprobs)
+        assert used.logprobs is used.logprobs
+        assert used._later is None
+        assert used == read(converter)
+        assert to_dict(used) == choice
+    for wrong in ("none", ["x"], 3):
+        payload["choices"][0] = {**choice, "logprobs": wrong}
+        assert read(converter).logprobs is None
+        assert read(converter).extra == {"logprobs": wrong}
+    payload["choices"][0] = choice
+    with pytest.raises(AttributeError, match="no_such_field"):
+        _ = read(converter).no_such_field
+    # A hook of somebody's may fail, and must do so when the answer is read.
+    converter.register_structure_hook(TokenLogprob, lambda value, _: TokenLogprob(token="mine"))
+    assert read(converter)._later is None

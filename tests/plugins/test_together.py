@@ -25,7 +25,16 @@ from orq_core.testing import (
     stream,
 )
 from orq_core.testing.received import Received
-from orq_plugins import Caching, Logging, Redaction, Retries, SQLiteStore
+from orq_plugins import (
+    Budget,
+    BudgetLimit,
+    Caching,
+    Logging,
+    RateLimit,
+    Redaction,
+    Retries,
+    SQLiteStore,
+)
 from tests.plugins.talk import Talk, ask
 
 FOUR = (Logging, Caching, Redaction, Retries)
@@ -109,6 +118,38 @@ def test_where_each_stands(mode: Mode, order: Any):
         "Logging.around",
         "Lookup.around",
         "Retries.around",
+        "_Passage.inner",
+    ]
+
+
+SIX = [
+    (*some, *others)
+    for some in itertools.permutations((Budget, RateLimit, Redaction, Retries))
+    for others in ((Logging, Caching), (Caching, Logging))
+]
+
+
+@pytest.mark.parametrize("order", SIX, ids=lambda order: "".join(k.__name__[:3] for k in order))
+@pytest.mark.parametrize("found", [False, True], ids=["given", "found"])
+def test_where_limits_stand(mode: Mode, order: Any, found: bool):
+    """Inside of the cache and of the repeats, whether those are given or found."""
+    kinds = [kind for kind in order if not (found and kind is Retries)]
+    given = [Budget(BudgetLimit(tokens=9)) if kind is Budget else kind() for kind in kinds]
+    talk = Talk(mode, WHOLE, plugins=given, discover=found)
+
+    async def body() -> list[str]:
+        async with talk.client() as client:
+            call = await _call_of(mode, client)
+            layers = client._core.manager.hook.orq_wrap_create(call=call)
+            return [layer.__qualname__ for layer in layers]
+
+    assert mode.run(body) == [
+        "_Passage.outer",
+        "Logging.around",
+        "Lookup.around",
+        "Retries.around",
+        "Budget.around",
+        "RateLimit.around",
         "_Passage.inner",
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from orq_plugins.caching._lock import Lock
+from orq_plugins._lock import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Generator

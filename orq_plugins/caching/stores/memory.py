@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from orq_plugins.caching._lock import Lock
+from orq_plugins._lock import Lock
 from orq_plugins.caching.stores._bounds import checked_bytes
 
 if TYPE_CHECKING:

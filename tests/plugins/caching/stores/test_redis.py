@@ -113,7 +113,7 @@ def test_loops_take_their_connections_along(valkey: Any):
     for _ in range(5):
         assert asyncio.run(stores[0].get(runtime, "a")) is None
         gc.collect()
-        assert len(stores[0]._clients._open) == 1
+        assert len(stores[0]._connections._clients._open) == 1
     stores.clear()
     gc.collect()
 

@@ -1,0 +1,124 @@
+"""A store that may fail: the call goes on, or does not, as the user wishes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from orq_core import ConfigurationError, PluginError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from orq_core import Runtime
+
+T = TypeVar("T")
+
+OnFailure = Literal["open", "closed"]
+"""What a store that fails means: calls go on without the limit, or a PluginError."""
+
+_log = logging.getLogger("orq")
+_REST = 1.0  # seconds that a store which failed is left alone
+_running: set[asyncio.Task[Any]] = set()
+
+
+class Guard:
+    """Asks a store; its failures are counted, the first is reported.
+
+    ``seconds``: how long it may take under asyncio. In blocking mode a store holds its own limits.
+    """
+
+    def __init__(self, plugin: str, store: Any, on_failure: OnFailure, seconds: float) -> None:
+        """Guard a store for the plugin of this name; raises ConfigurationError."""
+        if on_failure not in {"open", "closed"}:
+            raise ConfigurationError("on_store_failure: expected 'open' or 'closed'")
+        self.failures = 0
+        self._plugin = plugin
+        self._name = type(store).__name__
+        self._is_shared = bool(store.is_shared)
+        self._on_failure: OnFailure = on_failure
+        self._seconds = seconds
+        self._rests_until = -math.inf
+
+    async def ask(
+        self, runtime: Runtime, method: Callable[..., Awaitable[T]], *args: Any
+    ) -> T | None:
+        """Return the answer; None when the store failed and calls go on all the same.
+
+        A store that has just failed is not asked: callers would wait for it one after the other.
+        Raises PluginError when calls don't go on.
+        """
+        cause: Exception | None = None
+        if runtime.now() >= self._rests_until:
+            try:
+                return await self._asked(runtime, method, *args, finish=False)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the user decides
+                self._failed(error)
+                self._rests_until = runtime.now() + _REST
+                cause = error
+        try:
+            if self._on_failure == "closed":
+                raise PluginError(
+                    f"{self._plugin}: its {self._name} failed, so nothing was sent; "
+                    "on_store_failure='open' would let calls go on",
+                    plugin=self._plugin,
+                ) from cause
+        finally:
+            # Its traceback refers to this frame.
+            del cause
+        return None
+
+    async def tell(
+        self, runtime: Runtime, method: Callable[..., Awaitable[T]], *args: Any
+    ) -> T | None:
+        """Tell the store how a call went: its failure never reaches the call.
+
+        Under asyncio it is told even if the call's task is cancelled meanwhile.
+        """
+        try:
+            return await self._asked(runtime, method, *args, finish=True)
+        except Exception as error:  # noqa: BLE001 - the call is over
+            self._failed(error)
+        return None
+
+    async def _asked(
+        self, runtime: Runtime, method: Callable[..., Awaitable[T]], *args: Any, finish: bool
+    ) -> T:
+        if not (runtime.is_async and self._is_shared):
+            return await method(runtime, *args)
+
+        async def asked() -> T:
+            return await method(runtime, *args)
+
+        task = asyncio.get_running_loop().create_task(asked())
+        _running.add(task)
+        task.add_done_callback(_heard)
+        try:
+            await asyncio.wait((task,), timeout=self._seconds)
+        except BaseException:
+            if not finish:
+                task.cancel()
+            raise
+        if not task.done():
+            task.cancel()
+            raise TimeoutError
+        return task.result()
+
+    def _failed(self, error: Exception) -> None:
+        self.failures += 1
+        if self.failures == 1:
+            _log.warning(
+                "the store of %s (%s) failed (%s); this is not said again",
+                self._plugin,
+                self._name,
+                type(error).__name__,
+            )
+
+
+def _heard(task: asyncio.Task[Any]) -> None:
+    """Take note of a failure after which nobody will ask."""
+    _running.discard(task)
+    if not task.cancelled():
+        task.exception()

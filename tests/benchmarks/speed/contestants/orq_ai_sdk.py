@@ -1,0 +1,27 @@
+"""The router's own generated SDK, blocking."""
+
+from __future__ import annotations
+
+from orq_ai_sdk import Orq
+
+from tests.benchmarks.speed.contestants import sdk
+from tests.benchmarks.speed.contestants.asking import KEY, ask
+
+
+class Contestant(sdk.Blocking):
+    def __init__(self, url: str) -> None:
+        self.client = Orq(api_key=KEY, server_url=url)
+        self.create = self.client.router.chat.completions.create
+
+    def read(self, model: str) -> int:
+        count, texts = 0, []
+        with self.create(**ask(model, stream=True)) as stream:
+            for event in stream:
+                count += 1
+                if text := event.data.choices[0].delta.content:
+                    texts.append(text)
+        assert "".join(texts)
+        return count
+
+    def close(self) -> None:
+        """The SDK closes its HTTP client by itself."""

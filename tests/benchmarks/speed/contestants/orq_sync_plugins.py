@@ -1,0 +1,10 @@
+"""This client with all four plugins, blocking."""
+
+from __future__ import annotations
+
+from orq_plugins import Caching, Logging, Redaction, Retries
+from tests.benchmarks.speed.contestants import orq_sync
+
+
+class Contestant(orq_sync.Contestant):
+    plugins = (Redaction(), Logging(), Caching(max_entry_bytes=2**26), Retries())
