@@ -62,7 +62,9 @@ def http_request(
 ) -> HttpRequest:
     """Write a request for the wire, before hooks have changed its headers.
 
-    ``checked``: nothing in it was changed since it was built. Raises RequestError for what JSON can't hold.
+    ``checked``: nothing in it was changed since it was built.
+
+    Raises RequestError for what JSON can't hold.
     """
     body = unstructure_request(converter, request, checked=checked)
     headers = {

@@ -74,31 +74,33 @@ class Hooks:
     def orq_explain(
         self, call: Call, request: ChatCompletionRequest
     ) -> Mapping[str, Any] | Awaitable[Mapping[str, Any] | None] | None:
-        """Tell what this plugin would do with a call that is only explained.
+        """Tell what this plugin would do with a call that is only explained; may be ``async``.
 
-        Called once per ``explain``, in both modes; may be ``async`` and then uses ``call.run`` for
-        what blocks. A plugin that returns a mapping is asked and not run: neither its layer nor its
-        ``orq_prepare_request``. Return None, or leave this hook out, to have them run: the layer up
-        to the innermost ``proceed``, which then ends as if the caller had left (GeneratorExit).
-        ``call.dry_run`` is True there.
+        Called once per ``explain``, in both modes, in place of the plugin's layer and of its
+        ``orq_prepare_request``, which are then not run. Without this hook, or when it returns None,
+        they are: the layer up to ``proceed``, within which the caller then leaves (GeneratorExit).
+        There ``call.dry_run`` is True.
 
-        Implement it if your layer stores, counts, logs, waits or repeats. Nothing of that may
-        happen here, and the request must stay as it is.
+        Implement it if your layer stores, counts, logs, waits or repeats: nothing of that may
+        happen here. ``orq_wrap_create`` is called before, to know which layers there are. An
+        exception says that the call would end here. Blocking I/O goes through ``call.run``.
 
-        The mapping holds facts that JSON can hold, without content: no prompt, no key, no secret.
-        These names have a meaning:
+        Order: the outermost layer first; plugins without a layer in this call come last.
 
-        - ``request``: the ChatCompletionRequest that your layer would hand inwards, if another one;
-        - ``headers``: names of the headers that your ``orq_prepare_request`` would add;
-        - ``answers``: True if your layer would answer by itself, so that nothing is sent;
-        - ``attempts``: how often your layer asks what is within it at most, None for no bound;
-        - ``pauses``: seconds that it would pause between these at most, None for no bound;
-        - ``elapsed``: seconds from its start after which it asks no more, None for no such limit.
+        :param call: the call; its ``dry_run`` is True.
+        :param request: what the layers outside of yours hand inwards. Don't change it.
+        :returns: facts that JSON can hold, without content: no prompt, no key, no secret. Some
+            names have a meaning. ``request``: the ChatCompletionRequest that your layer would hand
+            inwards. ``headers``: a list of the names that your ``orq_prepare_request`` would add.
+            ``answers``: True if your layer would answer by itself. ``attempts``: how often it asks
+            what is within it at most; ``pauses``: for how many seconds it pauses in all at most;
+            None for no bound. ``elapsed``: seconds after which it asks no more.
 
-        An exception says that the call would end here.
+        Example::
 
-        :param call: the call; ``call.dry_run`` is True.
-        :param request: what the layers outside of yours hand inwards.
+            @hookimpl
+            def orq_explain(self, call, request):
+                return {"headers": ["X-Tenant"], "tenancy": call.options_for("tenancy")}
         """
 
     @hookspec

@@ -12,9 +12,12 @@ import pytest
 from orq_core import Explanation
 from orq_core.testing import LocalRouter, Mode, Reply, completion, reply
 from orq_plugins import (
+    Budget,
+    BudgetLimit,
     Caching,
     Logging,
     MemoryStore,
+    RateLimit,
     Redaction,
     Retries,
     Sealed,
@@ -269,3 +272,42 @@ def test_no_span_is_started(mode: Mode):
     assert exporter.get_finished_spans() == ()
     assert told.headers["traceparent"] == "tracing"
     assert facts(told, "tracing")["content"] == "off"
+
+
+def test_no_turn_is_taken(mode: Mode):
+    limit = RateLimit(requests_per_minute=1, concurrency=1, max_wait=7)
+
+    async def body() -> Explanation:
+        async with mode.client(api_key=KEY, plugins=[limit, Retries()], discover=False) as client:
+            for _ in range(3):
+                told = await explain(mode, client, **ASK)
+            bypassed = await explain(
+                mode, client, plugin_options={"rate_limit": {"bypass": True}}, **ASK
+            )
+            assert facts(bypassed, "rate_limit") == {"bypass": True}
+            return told
+
+    told = mode.run(body)
+    assert facts(told, "rate_limit")["limits"] == {"requests": 1, "concurrency": 1}
+    assert facts(told, "rate_limit")["expected_tokens"] > 512
+    assert told.worst_case.attempts == 3
+    assert told.worst_case.pauses == 120 + 3 * 7
+
+
+def test_no_budget_is_spent(mode: Mode):
+    warned: list[object] = []
+    budget = Budget(BudgetLimit(tokens=600, period="day", soft=0.01), on_soft=warned.append)
+
+    async def body() -> None:
+        async with mode.client(api_key=KEY, plugins=[budget], discover=False) as client:
+            for _ in range(3):
+                told = await explain(mode, client, **ASK)
+                [each] = facts(told, "budget")["budgets"]
+                assert (each["tokens"], each["spent_tokens"]) == (600, 0)
+            refused = await explain(mode, client, **ASK, max_tokens=1000)
+            assert refused.outcome == "refused"
+            assert "BudgetExceededError" in refused.problems[0]
+
+    mode.run(body)
+    assert budget.store._kept == {}
+    assert warned == []
