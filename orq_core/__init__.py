@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         SuspendedError,
         UnprocessableEntityError,
     )
+    from orq_core.explain import Explanation
     from orq_core.hookspecs import hookimpl
     from orq_core.layers import Ending, observe, transform
     from orq_core.limits import Timeout
@@ -106,6 +107,7 @@ _HOME = {
         "SuspendedError",
         "UnprocessableEntityError",
     ),
+    "explain": ("Explanation",),
     "hookspecs": ("hookimpl",),
     "layers": ("Ending", "observe", "transform"),
     "limits": ("Timeout",),
@@ -144,6 +146,7 @@ __all__ = [
     "ConnectError",
     "Detached",
     "Ending",
+    "Explanation",
     "InternalServerError",
     "Item",
     "Items",

@@ -1,4 +1,4 @@
-"""``python -m orq_core``: a prompt from the terminal, a local router, the plugins there are."""
+"""``python -m orq_core``: a prompt from the terminal, a local router, a look at the plugins."""
 
 from __future__ import annotations
 
@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Any
 from orq_core import Orq, to_dict
 from orq_core._json import dumps
 from orq_core.errors import ConfigurationError, OrqError, RequestError
+from orq_core.explain.command import DEFAULT_MODEL, add_explain, add_plugins
 from orq_core.local import MODEL as LOCAL_MODEL
 from orq_core.local import LocalModel
-from orq_core.manager import found, plugin_manager
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orq_core.models import ChatCompletion
-
-DEFAULT_MODEL = "openai/gpt-4o-mini"
 
 INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
 
@@ -80,8 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--delay", type=float, default=0.0, help="seconds between pieces")
     serve.set_defaults(run=_serve)
 
-    plugins = commands.add_parser("plugins", help="list the plugins that a client would load")
-    plugins.set_defaults(run=_plugins)
+    add_plugins(commands)
+    add_explain(commands)
     return parser
 
 
@@ -140,14 +138,6 @@ def _serve(options: argparse.Namespace) -> int:
         )
     except (OSError, ValueError, OverflowError) as error:  # the port or the recording
         raise ConfigurationError(f"serve: {error}") from error
-    return 0
-
-
-def _plugins(_options: argparse.Namespace) -> int:
-    plugin_manager()  # a plugin that can't be loaded is an error here, not a line of the list
-    for point in found():
-        source = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "?"
-        _write(f"{point.name}\t{source}\t{point.value}\n")
     return 0
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pluggy
+    from cattrs import Converter
 
     from orq_core._runtime import Asyncio, Blocking
     from orq_core.client import AsyncOrq, Orq
@@ -35,8 +36,10 @@ class Core:
     origin: Origin = field(factory=Origin.here, repr=False)
     closed: bool = False
     _wire: Wire | None = None
+    _converter: Converter | None = field(default=None, repr=False)
     _own_transport: bool = False
-    _lock: threading.Lock = field(factory=threading.Lock)
+    # Making the wire makes the converter.
+    _lock: Any = field(factory=threading.RLock, repr=False)
 
     @property
     def wire(self) -> Wire:
@@ -49,9 +52,21 @@ class Core:
                     self._wire = self._make_wire()
         return self._wire
 
+    @property
+    def converter(self) -> Converter:
+        """What reads answers and writes requests, as the plugins taught it."""
+        if self.closed:
+            raise ConfigurationError("this client is closed; make a new one")
+        if self._converter is None:
+            with self._lock:
+                if self._converter is None:
+                    converter = make_converter()
+                    self.manager.hook.orq_configure_converter(converter=converter)
+                    self._converter = converter
+        return self._converter
+
     def _make_wire(self) -> Wire:
-        converter = make_converter()
-        self.manager.hook.orq_configure_converter(converter=converter)
+        converter = self.converter
         if self.transport is None:
             self.transport = _default_transport(self.is_async, self.transport_options)
             self._own_transport = True

@@ -52,6 +52,38 @@ def user_agent() -> str:
     return f"orq-core/{version('orq-core')} python/{platform.python_version()}"
 
 
+def http_request(
+    call: Call,
+    request: ChatCompletionRequest,
+    converter: Converter,
+    key: str | None,
+    *,
+    checked: bool = False,
+) -> HttpRequest:
+    """Write a request for the wire, before hooks have changed its headers.
+
+    ``checked``: nothing in it was changed since it was built.
+
+    Raises RequestError for what JSON can't hold.
+    """
+    body = unstructure_request(converter, request, checked=checked)
+    headers = {
+        "Accept": call.options.accept_header_override or (_SSE if call.stream else _JSON),
+        # A compressed stream arrives in the compressor's blocks, not when it is written.
+        "Accept-Encoding": "identity" if call.stream else "gzip, deflate",
+        "Content-Type": _JSON,
+        "User-Agent": user_agent(),
+    }
+    if key is not None:
+        headers["Authorization"] = authorization(key)
+    if own := call.options.http_headers:
+        given = {name.lower() for name in own}
+        headers = {name: value for name, value in headers.items() if name.lower() not in given}
+        headers.update(own)
+    limits = call.limits.attempt()
+    return HttpRequest("POST", call.url, headers, dumps(body), limits, stream=call.stream)
+
+
 @define(eq=False)
 class Wire:
     """What a client's calls share on their way out."""
@@ -91,7 +123,10 @@ class Sender:
         info.status, info.request_id, info.trace_id, info.headers = None, None, None, {}
         info.bytes_received = 0
         info.attempts_begun += 1
-        http = self._request(call, request)
+        # A plugin that was asked may have changed it in place.
+        checked = request is call.request and not self.wire.hook.orq_wrap_create.get_hookimpls()
+        http = http_request(call, request, self.wire.converter, self.key, checked=checked)
+        self.wire.hook.orq_prepare_request(call=call, http=http)
         try:
             response = await self.wire.transport.send(http)
             info.waited += call.now() - began
@@ -167,34 +202,6 @@ class Sender:
         info.attempts = (*info.attempts, attempt)
         if failure is not None:
             failure.attempts = info.attempts
-
-    def _request(self, call: Call, request: ChatCompletionRequest) -> HttpRequest:
-        # A plugin that was asked may have changed it in place.
-        checked = request is call.request and not self.wire.hook.orq_wrap_create.get_hookimpls()
-        body = unstructure_request(self.wire.converter, request, checked=checked)
-        headers = {
-            "Accept": call.options.accept_header_override or (_SSE if call.stream else _JSON),
-            # A compressed stream arrives in the compressor's blocks, not when it is written.
-            "Accept-Encoding": "identity" if call.stream else "gzip, deflate",
-            "Content-Type": _JSON,
-            "User-Agent": user_agent(),
-        }
-        if self.key is not None:
-            headers["Authorization"] = authorization(self.key)
-        if own := call.options.http_headers:
-            given = {name.lower() for name in own}
-            headers = {name: value for name, value in headers.items() if name.lower() not in given}
-            headers.update(own)
-        http = HttpRequest(
-            "POST",
-            call.url,
-            headers,
-            dumps(body),
-            call.limits.attempt(),
-            stream=call.stream,
-        )
-        self.wire.hook.orq_prepare_request(call=call, http=http)
-        return http
 
     async def _status(self, response: Response) -> OrqError:
         """Make the error of a status; of a body that breaks off, what has arrived is told."""

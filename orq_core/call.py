@@ -124,7 +124,8 @@ class Call:
     """One ``create`` on its way; shared by all layers of this call and by no other.
 
     ``request`` is what the caller asked for; what really goes out is what the innermost layer is
-    handed. ``url`` has no user info.
+    handed. ``url`` has no user info. ``dry_run``: `Orq.explain` asks what would happen;
+    nothing is sent, and nothing may be stored, counted or logged.
     """
 
     request: ChatCompletionRequest = field(repr=False)
@@ -134,6 +135,7 @@ class Call:
     runtime: Runtime = field(repr=False)
     limits: Limits = field(repr=False)
     info: CallInfo = field(factory=CallInfo)
+    dry_run: bool = False
     _key: str | None = field(default=None, alias="_key", repr=False)
 
     def tenant(self, secret: bytes) -> str:

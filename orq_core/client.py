@@ -11,17 +11,20 @@ from orq_core.call import CallOptions, OnTruncation, Retries
 from orq_core.config import ApiKey, configure, merged_options
 from orq_core.errors import ConfigurationError
 from orq_core.manager import plugin_manager
-from orq_core.models.base import UNSET
+from orq_core.models.base import UNSET, Unset
 from orq_core.router import AsyncRouter, Router
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import TracebackType
 
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
     from orq_core._runtime import Runtime
+    from orq_core.explain import Explanation
     from orq_core.limits import Timeout
+    from orq_core.models import ChatCompletionRequest
+    from orq_core.parameters import BodyFields
     from orq_core.transports import Transport
 
 
@@ -161,6 +164,20 @@ class Orq(BaseClient):
         """``client.router.chat.completions.create``."""
         return Router(self._config, self._core)
 
+    def explain(
+        self,
+        request: Mapping[str, Any] | ChatCompletionRequest | None = None,
+        *,
+        stream: bool | Unset | None = UNSET,
+        **fields: Unpack[BodyFields],
+    ) -> Explanation:
+        """Tell what ``create`` would do with these arguments; nothing is sent, stored or logged.
+
+        A key that is a function is asked for. Raises ConfigurationError and RequestError for
+        arguments that ``create`` would refuse.
+        """
+        return drive(self.router.chat.completions.explain(request, stream=stream, **fields))
+
     def close(self) -> None:
         """Release every connection and end pauses in other threads; idempotent."""
         drive(self._close())
@@ -191,6 +208,16 @@ class AsyncOrq(BaseClient):
     def router(self) -> AsyncRouter:
         """``await client.router.chat.completions.create``."""
         return AsyncRouter(self._config, self._core)
+
+    async def explain(
+        self,
+        request: Mapping[str, Any] | ChatCompletionRequest | None = None,
+        *,
+        stream: bool | Unset | None = UNSET,
+        **fields: Unpack[BodyFields],
+    ) -> Explanation:
+        """Tell what ``create`` would do with these arguments; `Orq.explain` for asyncio."""
+        return await self.router.chat.completions.explain(request, stream=stream, **fields)
 
     async def aclose(self) -> None:
         """Release every connection; idempotent."""

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Mapping
 
     from cattrs import Converter
 
     from orq_core.call import Call, Layer
     from orq_core.client import AsyncOrq, Orq
+    from orq_core.models import ChatCompletionRequest
     from orq_core.transports import HttpRequest
 
 PROJECT = "orq"
@@ -67,6 +68,39 @@ class Hooks:
             @hookimpl
             def orq_prepare_request(self, call, http):
                 http.headers["X-Tenant"] = call.options_for("tenancy").get("tenant", "none")
+        """
+
+    @hookspec
+    def orq_explain(
+        self, call: Call, request: ChatCompletionRequest
+    ) -> Mapping[str, Any] | Awaitable[Mapping[str, Any] | None] | None:
+        """Tell what this plugin would do with a call that is only explained; may be ``async``.
+
+        Called once per ``explain``, in both modes, in place of the plugin's layer and of its
+        ``orq_prepare_request``, which are then not run. Without this hook, or when it returns None,
+        they are: the layer up to ``proceed``, within which the caller then leaves (GeneratorExit).
+        There ``call.dry_run`` is True.
+
+        Implement it if your layer stores, counts, logs, waits or repeats: nothing of that may
+        happen here. ``orq_wrap_create`` is called before, to know which layers there are. An
+        exception says that the call would end here. Blocking I/O goes through ``call.run``.
+
+        Order: the outermost layer first; plugins without a layer in this call come last.
+
+        :param call: the call; its ``dry_run`` is True.
+        :param request: what the layers outside of yours hand inwards. Don't change it.
+        :returns: facts that JSON can hold, without content: no prompt, no key, no secret. Some
+            names have a meaning. ``request``: the ChatCompletionRequest that your layer would hand
+            inwards. ``headers``: a list of the names that your ``orq_prepare_request`` would add.
+            ``answers``: True if your layer would answer by itself. ``attempts``: how often it asks
+            what is within it at most; ``pauses``: for how many seconds it pauses in all at most;
+            None for no bound. ``elapsed``: seconds after which it asks no more.
+
+        Example::
+
+            @hookimpl
+            def orq_explain(self, call, request):
+                return {"headers": ["X-Tenant"], "tenancy": call.options_for("tenancy")}
         """
 
     @hookspec

@@ -35,22 +35,21 @@ def plugin_manager(
     manager.add_hookspecs(Hooks)
     given = _named(plugins)
     chosen = [point for point in found() if discover and point.name not in given]
-    stack = {**given, **{point.name: _load(point) for point in chosen}}
+    stack = {**given, **{point.name: load(point) for point in chosen}}
     # Pluggy calls the last one registered first, and the first one called is the outermost layer.
     for name in reversed(stack):
-        _register(manager, stack[name], name)
+        register(manager, stack[name], name)
     return manager
 
 
 def found(environ: Mapping[str, str] = os.environ) -> list[EntryPoint]:
     """Return the entry points that ``ORQ_PLUGINS`` lets through, in their order."""
-    installed = {point.name: point for point in entry_points(group=PROJECT)}
+    installed = {point.name: point for point in all_installed()}
     wish = environ.get(VARIABLE)
     if wish is None:
         return [installed[name] for name in sorted(installed)]
-    names = [name for name in (part.strip() for part in wish.split(",")) if name]
-    blocked = {name[3:] for name in names if name.startswith("no:")}
-    wanted = [name for name in names if not name.startswith("no:")]
+    blocked = {name[3:] for name in _parts(environ) if name.startswith("no:")}
+    wanted = named_in(environ)
     if wanted or not blocked:
         missing = [name for name in wanted if name not in installed]
         if missing:
@@ -60,6 +59,20 @@ def found(environ: Mapping[str, str] = os.environ) -> list[EntryPoint]:
             )
         return [installed[name] for name in wanted if name not in blocked]
     return [installed[name] for name in sorted(installed) if name not in blocked]
+
+
+def all_installed() -> list[EntryPoint]:
+    """Return every entry point of the group; of two with one name the last is used."""
+    return list(entry_points(group=PROJECT))
+
+
+def named_in(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Return the plugins that ``ORQ_PLUGINS`` asks for by name."""
+    return [name for name in _parts(environ) if not name.startswith("no:")]
+
+
+def _parts(environ: Mapping[str, str]) -> list[str]:
+    return [name for name in map(str.strip, environ.get(VARIABLE, "").split(",")) if name]
 
 
 def _named(plugins: Iterable[object]) -> dict[str, object]:
@@ -88,7 +101,8 @@ def plugin_name(plugin: object) -> str:
     return type(plugin).__name__.lower()
 
 
-def _load(point: EntryPoint) -> object:
+def load(point: EntryPoint) -> object:
+    """Import a plugin, and make one if it is a class; raises PluginError with its name."""
     try:
         loaded: Any = point.load()
         return loaded() if inspect.isclass(loaded) else loaded
@@ -100,7 +114,8 @@ def _load(point: EntryPoint) -> object:
         ) from error
 
 
-def _register(manager: pluggy.PluginManager, plugin: object, name: str) -> None:
+def register(manager: pluggy.PluginManager, plugin: object, name: str) -> None:
+    """Add a plugin to those of a manager; raises PluginError for hooks that don't fit."""
     try:
         manager.register(plugin, name)
         manager.check_pending()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from orq_core._core import Core
     from orq_core.call import CallOptions, Retries
     from orq_core.config import Config
+    from orq_core.explain.explanation import Explanation
     from orq_core.models import ChatCompletionRequest
     from orq_core.parameters import BodyFields, RequestFields
 
@@ -36,7 +37,31 @@ class Completions:
         self._config = config
         self._core = core
 
-    async def _create(
+    async def _create(self, **fields: Any) -> ChatCompletion | Feed:
+        core = self._core
+        wire = core.wire
+        call = self._call(**fields)
+        layers = core.manager.hook.orq_wrap_create(call=call)
+        self._check_retries(call.options.retries)
+        sender = Sender(wire, await resolve_key(self._config.api_key, call.url))
+        call._key = sender.key  # noqa: SLF001 - layers get a digest of it
+        source: Any = sender.items if layers else sender.batches
+        feed = Feed(call, Exchange(call, layers, source), sender.abort, batched=not layers)
+        if not call.stream:
+            return await feed.whole()
+        await feed.prime()
+        return feed
+
+    async def explain(self, request: Any = None, **fields: Any) -> Explanation:
+        """Tell what ``create`` would do; see `Orq.explain`."""
+        from orq_core.explain.dry import explain  # noqa: PLC0415 - seldom asked for
+
+        call = self._call(request=request, **fields)
+        call.dry_run = True
+        self._check_retries(call.options.retries)
+        return await explain(self._core, call, self._config.api_key)
+
+    def _call(
         self,
         *,
         request: Mapping[str, Any] | ChatCompletionRequest | None = None,
@@ -49,10 +74,10 @@ class Completions:
         extra_body: Mapping[str, Any] | None = None,
         plugin_options: Mapping[str, Mapping[str, Any]] | None = None,
         **fields: Any,
-    ) -> ChatCompletion | Feed:
+    ) -> Call:
+        """Check what was given and make a call of it; its clock starts now."""
         core = self._core
-        wire = core.wire
-        body = build_request(wire.converter, request, fields, extra_body)
+        body = build_request(core.converter, request, fields, extra_body)
         merged = merged_options(
             self._config.options,
             options,
@@ -66,7 +91,7 @@ class Completions:
         timeout = merged.timeout
         assert isinstance(timeout, Timeout)  # noqa: S101 - merged_options made it one
         url = self._config.url if merged.server_url is None else endpoint(merged.server_url)
-        call = Call(
+        return Call(
             body,
             stream=body.stream is True,
             url=url,
@@ -74,16 +99,6 @@ class Completions:
             runtime=core.runtime,
             limits=Limits.start(timeout, core.runtime.now),
         )
-        layers = core.manager.hook.orq_wrap_create(call=call)
-        self._check_retries(merged.retries)
-        sender = Sender(wire, await resolve_key(self._config.api_key, url))
-        call._key = sender.key  # noqa: SLF001 - layers get a digest of it
-        source: Any = sender.items if layers else sender.batches
-        feed = Feed(call, Exchange(call, layers, source), sender.abort, batched=not layers)
-        if not call.stream:
-            return await feed.whole()
-        await feed.prime()
-        return feed
 
     def _check_retries(self, retries: Retries) -> None:
         if retries is UNSET or not retries or self._core.manager.has_plugin("retries"):

@@ -14,7 +14,6 @@ import pytest
 from orq_core import ChatCompletion, local
 from orq_core import __main__ as command_line
 from orq_core.__main__ import DEFAULT_MODEL, INTERRUPTED, main
-from orq_core.errors import PluginError
 from orq_core.local import INSTALL
 from orq_core.streams import Stream
 
@@ -255,17 +254,7 @@ def test_serve_that_cannot(arguments, server, capsys):
 def test_plugins_are_listed(capsys, monkeypatch):
     monkeypatch.delenv("ORQ_PLUGINS", raising=False)
     assert main(["plugins"]) == 0
-    for line in capsys.readouterr().out.splitlines():
-        assert len(line.split("\t")) == 3
-
-
-def test_broken_plugin_is_an_error(capsys, monkeypatch):
-    def broken():
-        raise PluginError("plugin 'fake' can't be loaded", plugin="fake")
-
-    monkeypatch.setattr(command_line, "plugin_manager", broken)
-    assert main(["plugins"]) == 1
-    assert "plugin 'fake'" in capsys.readouterr().err
+    assert capsys.readouterr().out.startswith("layer  name")
 
 
 @pytest.mark.parametrize("arguments", [[], ["chat"], ["nonsense"]])

@@ -22,7 +22,7 @@ def test_keywords_are_the_body_fields() -> None:
 
 
 def test_options_are_the_client_side_arguments() -> None:
-    signature = inspect.signature(Completions._create)
+    signature = inspect.signature(Completions._call)
     named = set(signature.parameters) - {"self", "fields", "request"}
     assert keys(parameters.Options) == named
     assert keys(parameters.RequestFields) - named == {"request", "stream"}

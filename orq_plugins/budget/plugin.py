@@ -117,22 +117,38 @@ class Budget:
         return [*layers, self.around]
 
     @hookimpl
+    async def orq_explain(self, call: Call, request: ChatCompletionRequest) -> dict[str, Any]:
+        """Tell what a call may take and what is left; raises BudgetExceededError if it's less."""
+        scope, limits = self._whose(call, request)
+        price = self._price(model_of(request), limits)
+        expected = self._expected(request, self._estimate(request), price)
+        spent = await self._purse.look(call, scope, limits, expected)
+        budgets = [
+            {
+                "period": limit.period,
+                "tokens": limit.tokens,
+                "cost": limit.cost,
+                "spent_tokens": None if each is None else each.tokens,
+                "spent_cost": None if each is None else each.nano / NANO,
+            }
+            for limit, each in spent
+        ]
+        told = {"expected_tokens": expected.tokens, "expected_cost": expected.nano / NANO}
+        return {"scope": scope, **told, "budgets": budgets}
+
+    @hookimpl
     async def orq_client_closed(self, client: Orq | AsyncOrq) -> None:
         """Release what the store holds open; it opens again when it is asked again."""
         await self.guard.tell(client.runtime, self.store.close)
 
     async def around(self, call: Call, request: ChatCompletionRequest, proceed: Proceed) -> Items:
         """Reserve, pass everything on, and settle."""
-        options = checked_options(BudgetOptions, self.name, call.options_for(self.name))
-        scope = self._scope_of(call, request) if options.scope is None else options.scope
-        limits = _checked(tuple(self._limits_of(scope)))
+        scope, limits = self._whose(call, request)
         price = self._price(model_of(request), limits)
         prompt = self._estimate(request)
-        answer = expected_tokens(request, self._answer_tokens)
-        expected = Tokens(prompt, answer, total=prompt + answer)
-        nano = 0 if price is None else price.nano(expected)
         begun = call.info.attempts_begun
-        reserved = await self._purse.reserve(call, scope, limits, Spent(expected.total, nano))
+        expected = self._expected(request, prompt, price)
+        reserved = await self._purse.reserve(call, scope, limits, expected)
         meter, error = Meter(prompt), None
         try:
             async for item in proceed(request):
@@ -149,6 +165,18 @@ class Budget:
             self._note(call, scope, took, spent)
             if reserved is not None:
                 await self._purse.settle(call, reserved, spent)
+
+    def _whose(
+        self, call: Call, request: ChatCompletionRequest
+    ) -> tuple[str, Sequence[BudgetLimit]]:
+        options = checked_options(BudgetOptions, self.name, call.options_for(self.name))
+        scope = self._scope_of(call, request) if options.scope is None else options.scope
+        return scope, _checked(tuple(self._limits_of(scope)))
+
+    def _expected(self, request: ChatCompletionRequest, prompt: int, price: Price | None) -> Spent:
+        answer = expected_tokens(request, self._answer_tokens)
+        expected = Tokens(prompt, answer, total=prompt + answer)
+        return Spent(expected.total, 0 if price is None else price.nano(expected))
 
     def _price(self, model: str, limits: Sequence[BudgetLimit]) -> Price | None:
         price = None if self._prices is None else self._prices.of(model)

@@ -96,6 +96,26 @@ class Purse:
             raise _exceeded(call, reserved, before, now)
         return reserved
 
+    async def look(
+        self, call: Call, scope: str, limits: Sequence[BudgetLimit], expected: Spent
+    ) -> list[tuple[BudgetLimit, Spent | None]]:
+        """Return what is spent of each budget, and spend nothing; None if the store failed.
+
+        Raises BudgetExceededError if ``expected`` does not fit.
+        """
+        if not limits:
+            return []
+        now = self._clock()
+        accounts = [_account(scope, limit, now) for limit in limits]
+        # To add nothing is to ask.
+        spent = await self._guard.ask(call.runtime, self._store.settle, accounts, Spent())
+        if spent is None:
+            return [(limit, None) for limit in limits]
+        pairs = zip(spent, accounts, strict=True)
+        if not all(each.fits(account, expected) for each, account in pairs):
+            raise _exceeded(call, Reserved(scope, limits, accounts, expected), spent, now)
+        return list(zip(limits, spent, strict=True))
+
     async def settle(self, call: Call, reserved: Reserved, spent: Spent) -> None:
         """Replace what was expected by what was spent."""
         expected = reserved.expected

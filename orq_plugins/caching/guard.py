@@ -35,6 +35,14 @@ class GuardedStore:
         """Return what is stored, None if there is nothing or the store fails."""
         return await self._try(runtime, None, self.store.get, key)
 
+    async def peek(self, runtime: Runtime, key: str) -> bytes | None:
+        """Return what is stored, without a trace if the store can; raises what the store raises."""
+        look: Callable[..., Awaitable[bytes | None]]
+        look = getattr(self.store, "peek", self.store.get)
+        if runtime.is_async:
+            return await within(self._seconds, look, runtime, key)
+        return await look(runtime, key)
+
     async def set(self, runtime: Runtime, key: str, value: bytes, ttl: float | None) -> None:
         """Store, if the store can."""
         await self._try(runtime, None, self.store.set, key, value, ttl)

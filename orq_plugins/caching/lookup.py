@@ -79,6 +79,26 @@ class Lookup:
         for item in stored:
             yield item
 
+    async def explain(self, call: Call, request: ChatCompletionRequest) -> dict[str, Any]:
+        """Tell what `around` would find, without a trace; raises CacheMissError where it would."""
+        shelf, options = self._shelf, self._options
+        facts: dict[str, Any] = {"stores": not options.no_store, "ttl": shelf.ttl(options)}
+        try:
+            key = await shelf.known_key(call, request, options)
+            entry = None if key is None else await shelf.peek(call.runtime, key)
+        except Exception as error:  # noqa: BLE001 - a store that fails is a miss
+            return {"result": "miss", "store": f"failed ({type(error).__name__})", **facts}
+        if entry is not None and not readable(entry.items, stream=call.stream):
+            entry = None
+        result = self._use_of(entry)
+        if result is None and options.only_if_cached:
+            raise CacheMissError("only_if_cached: the answer is not in the cache", plugin="caching")
+        told = {"result": result or "miss", "key": "none yet" if key is None else key[:_SHOWN]}
+        if entry is not None:
+            facts["age"] = round(shelf.age(entry), 3)
+            facts["serves_on_error"] = shelf.serves_on_error(entry, options)
+        return {**told, "answers": result is not None, **facts}
+
     def _use_of(self, entry: Entry | None) -> str | None:
         """Name what an entry serves as before anybody is asked; None if it doesn't."""
         if entry is None:

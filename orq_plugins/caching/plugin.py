@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orq_core import ConfigurationError, hookimpl
 from orq_plugins.caching.flights import Flights
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orq_core import AsyncOrq, Call, Layer, Orq
+    from orq_core.models import ChatCompletionRequest
 
 
 class Caching:
@@ -64,6 +65,7 @@ class Caching:
             stale_if_error=stale_if_error,
         )
         self._decide = decider(policy)
+        self._policy = policy if isinstance(policy, str) else "a function"
         self.store = GuardedStore(MemoryStore() if store is None else store, store_timeout)
         self._shelf = Shelf(self.store, freshness, clock, secret, namespace)
         self._flights = Flights(self.store, max_entry_bytes, lease)
@@ -71,15 +73,27 @@ class Caching:
     @hookimpl
     def orq_wrap_create(self, call: Call) -> Layer | None:
         """Take part in the calls that the policy names."""
+        lookup = self._lookup(call)
+        if lookup is None:
+            call.note(self.name, result="bypass")
+            return None
+        return lookup.around
+
+    @hookimpl
+    async def orq_explain(self, call: Call, request: ChatCompletionRequest) -> dict[str, Any]:
+        """Tell the key, and whether the answer is there; nothing is stored or touched."""
+        lookup = self._lookup(call)
+        if lookup is None:
+            return {"result": "bypass", "policy": self._policy}
+        return {**await lookup.explain(call, request), "policy": self._policy}
+
+    def _lookup(self, call: Call) -> Lookup | None:
         options = CacheOptions.of(call.options_for(self.name))
         if self._decide is None:
             wanted = self.name in call.options.plugin_options
         else:
             wanted = self._decide(call.request)
-        if options.bypass or not wanted:
-            call.note(self.name, result="bypass")
-            return None
-        return Lookup(self._shelf, self._flights, options).around
+        return None if options.bypass or not wanted else Lookup(self._shelf, self._flights, options)
 
     @hookimpl
     async def orq_client_closed(self, client: Orq | AsyncOrq) -> None:

@@ -47,6 +47,23 @@ class Shelf:
         if secret is None:
             # Of several calls that make one at the same time, the first one's is everybody's.
             secret = self._secret.setdefault("", await self._shared_secret(call))
+        return self._key(secret, call, request, options)
+
+    async def known_key(
+        self, call: Call, request: ChatCompletionRequest, options: CacheOptions
+    ) -> str | None:
+        """Return the key without making a secret for it; None when there is no secret yet."""
+        secret = self._secret.get("") or await self._store.peek(call.runtime, _SECRET)
+        return None if secret is None else self._key(secret, call, request, options)
+
+    async def peek(self, runtime: Runtime, key: str) -> Entry | None:
+        """Return the entry of a key as `find` does, without a trace."""
+        data = await self._store.peek(runtime, key)
+        return None if data is None else Entry.load(data)
+
+    def _key(
+        self, secret: bytes, call: Call, request: ChatCompletionRequest, options: CacheOptions
+    ) -> str:
         namespace = options.namespace if options.namespace is not None else self._namespace
         tenant = call.tenant(secret) if namespace is None else ""
         return key_of(secret, request, url=call.url, tenant=tenant, namespace=namespace or "")

@@ -104,6 +104,20 @@ class Logging:
         del call
         return self.around if _call.isEnabledFor(logging.WARNING) else None
 
+    @hookimpl
+    def orq_explain(self) -> dict[str, Any]:
+        """Tell what is listened to."""
+        lines = ((_call, logging.INFO), (_attempt, logging.DEBUG), (_stream, logging.DEBUG))
+        return {
+            "writes": [
+                f"{logger.name} {logging.getLevelName(level)}"
+                for logger, level in lines
+                if logger.isEnabledFor(level)
+            ],
+            "content": self._content,
+            "sampled": f"{self._sample:.0%}",
+        }
+
     @hookimpl(trylast=True)
     def orq_prepare_request(self, call: Call, http: HttpRequest) -> None:
         """Tell of an attempt, and of the one that failed before it."""

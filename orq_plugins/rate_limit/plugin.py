@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import Attribute, define, field
+from attrs import Attribute, asdict, define, field
 
 from orq_core import ConfigurationError, RateLimitError, hookimpl
 from orq_plugins._metering import (
@@ -107,7 +107,7 @@ class RateLimit:
         answer_tokens: int = 512,
     ) -> None:
         """Check the arguments; no connection is made."""
-        rates = Rates(
+        self._rates = Rates(
             checked_whole("requests_per_minute", requests_per_minute),
             checked_whole("tokens_per_minute", tokens_per_minute),
             checked_whole("concurrency", concurrency),
@@ -119,7 +119,7 @@ class RateLimit:
         self._max_wait = checked_number("max_wait", max_wait)
         self._estimate = estimate
         self._answer_tokens = checked_whole("answer_tokens", answer_tokens) or 0
-        self._turnstile = Turnstile(self.store, self.guard, rates)
+        self._turnstile = Turnstile(self.store, self.guard, self._rates)
 
     @hookimpl(wrapper=True)
     def orq_wrap_create(self, call: Call) -> Generator[None, list[Layer], list[Layer]]:
@@ -129,17 +129,23 @@ class RateLimit:
         return layers if options.bypass else [*layers, self.around]
 
     @hookimpl
+    def orq_explain(self, call: Call, request: ChatCompletionRequest) -> dict[str, Any]:
+        """Tell what a call would ask for; it takes no turn."""
+        if checked_options(RateLimitOptions, self.name, call.options_for(self.name)).bypass:
+            return {"bypass": True}
+        scope, expected, max_wait = self._wanted(call, request, self._estimate(request))
+        limits = {name: value for name, value in asdict(self._rates).items() if value is not None}
+        return {"scope": scope, "expected_tokens": expected, "pauses": max_wait, "limits": limits}
+
+    @hookimpl
     async def orq_client_closed(self, client: Orq | AsyncOrq) -> None:
         """Release what the store holds open; it opens again when it is asked again."""
         await self.guard.tell(client.runtime, self.store.close)
 
     async def around(self, call: Call, request: ChatCompletionRequest, proceed: Proceed) -> Items:
         """Wait, pass everything on, and say what it took."""
-        options = checked_options(RateLimitOptions, self.name, call.options_for(self.name))
-        scope = self._scope_of(call, request) if options.scope is None else options.scope
         prompt = self._estimate(request)
-        expected = options.tokens or prompt + expected_tokens(request, self._answer_tokens)
-        max_wait = self._max_wait if options.max_wait is None else options.max_wait
+        scope, expected, max_wait = self._wanted(call, request, prompt)
         begun = call.info.attempts_begun
         ticket = await self._turnstile.enter(call, scope, digest(scope), expected, max_wait)
         before: float = call.info.notes.get(self.name, {}).get("waited", 0.0)
@@ -159,6 +165,14 @@ class RateLimit:
             await self._end(call, ticket, meter, error, begun)
             # The traceback refers to this frame: without this, a cycle keeps the stream.
             error = None
+
+    def _wanted(
+        self, call: Call, request: ChatCompletionRequest, prompt: int
+    ) -> tuple[str, int, float]:
+        options = checked_options(RateLimitOptions, self.name, call.options_for(self.name))
+        scope = self._scope_of(call, request) if options.scope is None else options.scope
+        expected = options.tokens or prompt + expected_tokens(request, self._answer_tokens)
+        return scope, expected, self._max_wait if options.max_wait is None else options.max_wait
 
     async def _end(
         self,

@@ -83,6 +83,17 @@ class Redaction:
         passage = _Passage(self._requests, self._answers, settings, options.get("vault"))
         return [passage.outer, *layers, passage.inner]
 
+    @hookimpl
+    def orq_explain(self, call: Call, request: ChatCompletionRequest) -> dict[str, Any]:
+        """Tell how many values of which kind would be taken out; the vault stays as it is."""
+        options = call.options_for(self.name)
+        settings = self._for_this_call(options)
+        if settings.mode == "off":
+            return {"mode": "off"}
+        vault: Vault | None = options.get("vault")
+        trial = None if vault is None else vault.trial()
+        return _Passage(self._requests, self._answers, settings, trial).explain(request)
+
     def _for_this_call(self, options: Mapping[str, Any]) -> Settings:
         unknown = set(options) - _PER_CALL
         if unknown:
@@ -110,12 +121,22 @@ class _Passage:
         self._answered = Tally()
         self._restorer = Restorer(self._vault)
 
+    def explain(self, request: ChatCompletionRequest) -> dict[str, Any]:
+        """Tell what `outer` would do with a request."""
+        rewritten = self._rewritten(request)
+        return {
+            "mode": self._settings.mode,
+            "redacted": self._asked.counts,
+            "request": rewritten if self._settings.mode == "enforce" else None,
+        }
+
+    def _rewritten(self, request: ChatCompletionRequest) -> ChatCompletionRequest:
+        redactor = Redactor(self._settings, self._vault, self._asked)
+        return RequestRewriter(self._scanner(self._requests), redactor, self._settings)(request)
+
     async def outer(self, call: Call, request: ChatCompletionRequest, proceed: Proceed) -> Items:
         """Send what may be sent; put back what was taken out."""
-        redactor = Redactor(self._settings, self._vault, self._asked)
-        rewritten = RequestRewriter(self._scanner(self._requests), redactor, self._settings)(
-            request,
-        )
+        rewritten = self._rewritten(request)
         enforced = self._settings.mode == "enforce"
         self._note(call)
         answer = None

@@ -63,6 +63,15 @@ class Vault:
         """The entities of the values it holds."""
         return frozenset(self._numbers)
 
+    def trial(self) -> Vault:
+        """Return another vault with the same values; what is added to it is not added here."""
+        other = Vault()
+        with self._lock:
+            other._values.update(self._values)
+            other._placeholders.update(self._placeholders)
+            other._numbers.update(self._numbers)
+        return other
+
     def clear(self) -> None:
         """Forget everything; placeholders made so far can't be restored any more."""
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from random import random as _random
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -72,6 +73,25 @@ class Retries:
         given = {name.lower() for name in http.headers}
         if _KEY.lower() not in given and self._schedule(call) is not None:
             http.headers[_KEY] = call.id
+
+    @hookimpl
+    def orq_explain(self, call: Call, request: ChatCompletionRequest) -> dict[str, Any]:
+        """Tell how often and for how long a call may be repeated."""
+        timing = self._schedule(call)
+        if timing is None:
+            return {"repeats": 0}
+        bounded = timing.max_repeats < inf
+        given = {name.lower() for name in call.options.http_headers}
+        facts = {} if timing.max_elapsed == inf else {"elapsed": timing.max_elapsed}
+        return {
+            "repeats": int(timing.max_repeats) if bounded else None,
+            "attempts": 1 + int(timing.max_repeats) if bounded else None,
+            "pauses": timing.longest,
+            **facts,
+            "statuses": sorted(timing.statuses),
+            "only_what_the_router_asks_for": is_routed(request),
+            "headers": [] if _KEY.lower() in given else [_KEY],
+        }
 
     async def around(self, call: Call, request: ChatCompletionRequest, proceed: Proceed) -> Items:
         """Yield the items of the first attempt that has content, or of the last one."""

@@ -35,6 +35,16 @@ class Schedule:
     connections: bool
     backoff: Callable[[int, float], float]
 
+    @property
+    def longest(self) -> float | None:
+        """The longest that all pauses of a call together can be; None without a bound."""
+        if self.max_elapsed < inf:
+            return self.max_elapsed
+        if self.max_repeats == inf:
+            return None
+        repeats = range(int(self.max_repeats))
+        return sum(max(self.pause(each, 1.0), self.max_retry_after) for each in repeats)
+
     def pause(self, repeat: int, draw: float) -> float:
         """Return how long to wait before a repeat; ``draw`` is a random number from 0 to 1."""
         return max(self.min_delay, self.backoff(repeat, draw))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
 from orq_core import ConfigurationError, hookimpl
@@ -84,6 +84,15 @@ class Tracing:
         )
         self._calls[call] = traced
         return traced.around
+
+    @hookimpl
+    def orq_explain(self) -> dict[str, Any]:
+        """Tell which conventions spans follow; none is started."""
+        return {
+            "semconv": self._telemetry.semconv.version,
+            "content": self._content,
+            "headers": [] if self._send is None else ["traceparent"],
+        }
 
     @hookimpl(trylast=True)
     def orq_prepare_request(self, call: Call, http: HttpRequest) -> None:

@@ -15,6 +15,7 @@ from orq_core import (
     ChatCompletion,
     ChatCompletionChunk,
     Ending,
+    Explanation,
     Items,
     Layer,
     Orq,
@@ -45,6 +46,17 @@ def whole(client: Orq) -> None:
     assert_type(to_dict(completion), dict[str, Any])
     for each in completion:
         assert_type(each, ChatCompletion)
+
+
+def explained(client: Orq) -> None:
+    assert_type(client.explain({"model": "m", "messages": []}), Explanation)
+    told = client.explain(model="m", messages=[], stream=True, timeout_ms=1000)
+    assert_type(told.to_dict(), dict[str, Any])
+    assert_type(told.worst_case.attempts, int | None)
+
+
+async def explained_async(client: AsyncOrq) -> None:
+    assert_type(await client.explain(model="m", messages=[]), Explanation)
 
 
 def streamed(client: Orq, messages: list[dict[str, Any]]) -> None:

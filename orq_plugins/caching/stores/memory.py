@@ -53,6 +53,13 @@ class MemoryStore:
             self._values.move_to_end(key)
             return value
 
+    async def peek(self, runtime: Runtime, key: str) -> bytes | None:
+        """See `Store`."""
+        del runtime
+        with self._lock:
+            value, until = self._values.get(key, (None, None))
+            return None if until is not None and until <= self._clock() else value
+
     async def set(self, runtime: Runtime, key: str, value: bytes, ttl: float | None) -> None:
         """See `Store`; a value larger than the whole store is not kept."""
         del runtime

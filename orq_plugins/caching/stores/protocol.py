@@ -14,6 +14,9 @@ class Store(Protocol):
     Every method is a coroutine that gets the call's runtime: ``await runtime.run(function, …)``
     calls what blocks, inline or in a thread; ``runtime.is_async`` tells which. In blocking mode
     none may suspend. What a store raises counts as a miss.
+
+    A store may have ``peek``, with the arguments of ``get``, which leaves no trace: it creates no
+    file and makes no entry the last one used. Dry runs ask it in place of ``get``.
     """
 
     async def get(self, runtime: Runtime, key: str) -> bytes | None:

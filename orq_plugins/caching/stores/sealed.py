@@ -60,6 +60,12 @@ class Sealed:
         sealed = await self._store.get(runtime, key)
         return None if sealed is None else self._open(key, sealed)
 
+    async def peek(self, runtime: Runtime, key: str) -> bytes | None:
+        """See `Store`."""
+        look = getattr(self._store, "peek", self._store.get)
+        sealed: bytes | None = await look(runtime, key)
+        return None if sealed is None else self._open(key, sealed)
+
     async def set(self, runtime: Runtime, key: str, value: bytes, ttl: float | None) -> None:
         """See `Store`."""
         await self._store.set(runtime, key, self._seal(key, value), ttl)

@@ -8,7 +8,7 @@ import sqlite3
 import sys
 import time
 import weakref
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -96,6 +96,10 @@ class SQLiteStore:
         """See `Store`."""
         return await runtime.run(self._do, statements.read, key, self._clock())
 
+    async def peek(self, runtime: Runtime, key: str) -> bytes | None:
+        """See `Store`; the file is read if it is there."""
+        return await runtime.run(self._peek, key)
+
     async def set(self, runtime: Runtime, key: str, value: bytes, ttl: float | None) -> None:
         """See `Store`."""
         now = self._clock()
@@ -143,6 +147,19 @@ class SQLiteStore:
                 if not (statements.is_damage(error) and self._set_aside()):
                     raise
             return act(self._connection(), *args)
+
+    def _peek(self, key: str) -> bytes | None:
+        with self._lock.taken(self._busy_timeout):
+            if not self.path.exists():
+                return None
+            # A log beside it means that others have it open, or had and were killed.
+            log = self.path.with_name(f"{self.path.name}-wal")
+            how = "mode=ro" if log.exists() else "immutable=1"
+            place = f"{self.path.absolute().as_uri()}?{how}"
+            with closing(
+                sqlite3.connect(place, timeout=self._busy_timeout, uri=True)
+            ) as connection:
+                return statements.look(connection, key, self._clock())
 
     def _connection(self) -> sqlite3.Connection:
         # It may be the parent's, or its file deleted or set aside by another process.
