@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from orq_core import ConfigurationError, hookimpl
 from orq_core.layers import outcome_of
 from orq_plugins.logging.content import CONTENTS, Content, shown
+from orq_plugins.logging.headers import HEADERS
 from orq_plugins.logging.observation import Observation
 
 if TYPE_CHECKING:
@@ -24,29 +25,6 @@ _root.addHandler(logging.NullHandler())
 _call = logging.getLogger("orq.call")
 _attempt = logging.getLogger("orq.attempt")
 _stream = logging.getLogger("orq.stream")
-
-HEADERS = frozenset(
-    {
-        "accept",
-        "content-type",
-        "date",
-        "idempotency-key",
-        "retry-after",
-        "retry-after-ms",
-        "server",
-        "user-agent",
-        "x-request-id",
-        "x-orq-trace-id",
-        "x-ratelimit-limit-requests",
-        "x-ratelimit-limit-tokens",
-        "x-ratelimit-remaining-requests",
-        "x-ratelimit-remaining-tokens",
-        "x-ratelimit-reset-requests",
-        "x-ratelimit-reset-tokens",
-        "x-should-retry",
-    },
-)
-"""Headers whose values may be logged; of others not even the name is."""
 
 _BUCKETS = 2**32
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, fields
+from attrs import evolve
 
 from orq_core._json import is_list, is_object
 from orq_core.models import (
@@ -20,7 +19,7 @@ from orq_core.models import (
     TokenLogprob,
     ToolCallDelta,
 )
-from orq_core.models._generated import copier
+from orq_plugins.redaction.content import says_no_more, with_content
 from orq_plugins.redaction.tokens import Tokens
 from orq_plugins.redaction.window import Piece, Window, joined
 
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 TEXTS = ("content", "refusal", "reasoning", "reasoning_content")
 _PARTS = ("text", "thinking", "reasoning", "summary", "refusal")
 _CONTENT = {("content",)}
-_SIMPLE = {"content", "role", "name", "extra", "_given"}
 _Key = tuple[Any, ...]
 
 
@@ -76,10 +74,12 @@ class AnswerRewriter:
         index = choice.index if isinstance(choice.index, (int, str)) else at
         flush = flush or bool(choice.finish_reason)
         text = choice.delta.content
-        if self._only_content and not flush and isinstance(text, str) and _says_no_more(choice):
+        if self._only_content and not flush and isinstance(text, str) and says_no_more(choice):
             # What nearly every chunk is like.
             goes = joined(self._pieces((index, "content"), text, flush=False) or [])
-            return choice if goes == text else evolve(choice, delta=_with(choice.delta, goes))
+            return (
+                choice if goes == text else evolve(choice, delta=with_content(choice.delta, goes))
+            )
         delta, logprobs = self._holder(index, choice.delta, choice.logprobs, flush=flush)
         self._only_content = not self._tokens and {key[1:] for key in self._windows} <= _CONTENT
         if delta is choice.delta and logprobs is choice.logprobs:
@@ -239,15 +239,6 @@ class AnswerRewriter:
         if not rest:
             return []
         return [ToolCallDelta(index=key[2], function=FunctionCallDelta(arguments=rest))]
-
-
-_others = attrgetter(*sorted({each.name for each in fields(Delta)} - _SIMPLE))
-_NOTHING = (None,) * len({each.name for each in fields(Delta)} - _SIMPLE)
-_with = copier((Delta, "content", False))
-
-
-def _says_no_more(choice: ChunkChoice) -> bool:
-    return choice.logprobs is None and _others(choice.delta) == _NOTHING
 
 
 def _name(value: Any) -> int | str | None:

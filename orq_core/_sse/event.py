@@ -1,0 +1,57 @@
+"""One event of a stream, and one that is too large."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+
+class EventTooLarge(ValueError):  # noqa: N818 - names what is wrong with the event
+    """One event has more bytes than allowed; ``blocks`` came before it in the same bytes."""
+
+    def __init__(self, message: str, blocks: list[Block]) -> None:
+        """Say how large an event may be."""
+        super().__init__(message)
+        self.blocks = blocks
+
+
+class Event:
+    """One dispatched event.
+
+    ``data``: its data lines joined by line feeds, undecoded; None for a block that has no data
+    but an ``error`` field. ``id``: the last event id at this point. ``retry``: the block's own
+    reconnection time in milliseconds. ``fields``: the values of non-standard fields, by name.
+    """
+
+    __slots__ = ("data", "event", "fields", "id", "retry")
+
+    def __init__(
+        self,
+        data: bytes | None,
+        event: str = "message",
+        id: str = "",  # noqa: A002 - the field's name
+        retry: int | None = None,
+        fields: dict[str, bytes] | None = None,
+    ) -> None:
+        """Hold what a block said."""
+        self.data = data
+        self.event = event
+        self.id = id
+        self.retry = retry
+        self.fields: dict[str, bytes] = fields or {}
+
+    @property
+    def text(self) -> str:
+        """The data as text; what is not UTF-8 is replaced."""
+        return (self.data or b"").decode("utf-8", "replace")
+
+    def __repr__(self) -> str:
+        """Show what kind of event it is, not what it carries."""
+        size = None if self.data is None else len(self.data)
+        return f"<Event {self.event!r}: {size} bytes of data>"
+
+
+Block: TypeAlias = "bytes | Event"
+"""An event, or the data of one that has nothing else."""
