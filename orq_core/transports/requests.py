@@ -169,12 +169,17 @@ class _Adapter(HTTPAdapter):
         """Remember the pool: finding it again costs a tenth of a call."""
         place: tuple[str | None, str | None] = (request.url, dict(proxies or {}).get("http"))
         pool = self._found.get(place)
-        if pool is None or pool.pool is None:
+        if pool is None:
             pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
             if len(self._found) >= _PLACES:
                 self._found.clear()
             self._found[place] = pool
         return pool
+
+    def close(self) -> None:
+        # urllib3 closes the connections of a pool when nobody refers to it any more.
+        self._found.clear()
+        super().close()
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         """Hand on urllib3's answer; cookies, encoding and the like nobody asks for here."""
