@@ -21,6 +21,11 @@ LINES = 60
 CONCURRENCY = 4
 
 
+def _hears_ctrl_c():
+    # A test run in the background of a shell does not, and its children would not either.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Batch:
     """Two files and the script in a process of its own."""
 
@@ -46,6 +51,7 @@ class Batch:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=_hears_ctrl_c,  # noqa: PLW1509 - it takes no lock
         )
 
     def finish(self):

@@ -123,6 +123,12 @@ class Quiet(Stamp):
                 yield item
         except Exception:
             return
+
+
+class Misspelt:
+    @hookimpl
+    def orq_wrap_creation(self, call):
+        return None
 """
 
 
@@ -180,8 +186,7 @@ def test_pytest_refuses_what_names_no_plugin(stranger: Any, name: str, told: str
 
 
 def test_pytest_stops_at_a_plugin_that_does_not_load(stranger: Any) -> None:
-    name = "tests.testing.broken_plugins:Misspelt"
-    result = stranger("--orq-plugin", name)
+    result = stranger("--orq-plugin", "acme:Misspelt")
     result.assert_outcomes(failed=1)
 
 
