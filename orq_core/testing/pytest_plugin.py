@@ -5,6 +5,7 @@ Nothing is imported before a test, or the command line, asks for it.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,6 +37,10 @@ def pytest_collection_modifyitems(
     if names:
         from orq_core.testing.conformance import collecting  # noqa: PLC0415 - see above
 
+        # What `python -m pytest` does: a plugin that is not installed lies where pytest was called.
+        here = str(config.invocation_params.dir)
+        if here not in sys.path:
+            sys.path.insert(0, here)
         items += collecting.items(session, names)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,16 @@ def test_pytest_refuses_what_names_no_plugin(stranger: Any, name: str, told: str
     result = stranger("--orq-plugin", name)
     result.stderr.fnmatch_lines([f"ERROR: --orq-plugin: {told}"])
     assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_pytest_finds_a_plugin_where_it_is_called(pytester: pytest.Pytester, stranger: Any) -> None:
+    del stranger
+    script = Path(sys.executable).with_name("pytest")
+    if not script.exists():
+        pytest.skip("pytest was installed without its script")
+    pytester.monkeypatch.delenv("PYTHONPATH", raising=False)
+    result = pytester.run(script, "-pno:asyncio", "--orq-plugin=acme:Stamp", "-k", "loading")
+    result.assert_outcomes(passed=1, deselected=len(plan(broken.Plugin, Options())) - 1)
 
 
 def test_pytest_stops_at_a_plugin_that_does_not_load(stranger: Any) -> None:
