@@ -186,12 +186,14 @@ def test_pytest_refuses_what_names_no_plugin(stranger: Any, name: str, told: str
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
-def test_pytest_finds_a_plugin_where_it_is_called(pytester: pytest.Pytester, stranger: Any) -> None:
+def test_pytest_finds_a_plugin_where_it_is_called(
+    pytester: pytest.Pytester, stranger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     del stranger
     script = Path(sys.executable).with_name("pytest")
     if not script.exists():
         pytest.skip("pytest was installed without its script")
-    pytester.monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
     result = pytester.run(script, "-pno:asyncio", "--orq-plugin=acme:Stamp", "-k", "loading")
     result.assert_outcomes(passed=1, deselected=len(plan(broken.Plugin, Options())) - 1)
 
