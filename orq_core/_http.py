@@ -14,7 +14,7 @@ from attrs import define, field
 from orq_core._answers import AnswerReader, unfolded
 from orq_core._json import dumps
 from orq_core.call import Attempt
-from orq_core.config import authorization
+from orq_core.config import authorization, checked_headers
 from orq_core.errors import (
     APIConnectionError,
     OrqError,
@@ -126,7 +126,10 @@ class Sender:
         # A plugin that was asked may have changed it in place.
         checked = request is call.request and not self.wire.hook.orq_wrap_create.get_hookimpls()
         http = http_request(call, request, self.wire.converter, self.key, checked=checked)
-        self.wire.hook.orq_prepare_request(call=call, http=http)
+        # Pluggy takes its time even where nobody listens.
+        if self.wire.hook.orq_prepare_request.get_hookimpls():
+            self.wire.hook.orq_prepare_request(call=call, http=http)
+            http.headers = checked_headers(http.headers)
         try:
             response = await self.wire.transport.send(http)
             info.waited += call.now() - began

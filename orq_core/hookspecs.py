@@ -53,8 +53,8 @@ class Hooks:
         """Change the headers of a request about to be sent.
 
         Called once per attempt, after every layer, before the transport: not at all for a cache
-        hit, and again for each repeat. An exception ends the attempt. No I/O: this runs on the
-        event loop under asyncio.
+        hit, and again for each repeat. An exception ends the attempt, and so does a header that
+        can't be sent (ConfigurationError). No I/O: this runs on the event loop under asyncio.
 
         Order: the outermost plugin first, so that an inner one has the last word.
 

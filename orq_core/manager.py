@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
+from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ from orq_core.hookspecs import PROJECT, Hooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import EntryPoint, EntryPoints
 
 VARIABLE = "ORQ_PLUGINS"
 
@@ -34,7 +36,7 @@ def plugin_manager(
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
     given = _named(plugins)
-    chosen = [point for point in found() if discover and point.name not in given]
+    chosen = [point for point in (found() if discover else ()) if point.name not in given]
     stack = {**given, **{point.name: load(point) for point in chosen}}
     # Pluggy calls the last one registered first, and the first one called is the outermost layer.
     for name in reversed(stack):
@@ -63,7 +65,20 @@ def found(environ: Mapping[str, str] = os.environ) -> list[EntryPoint]:
 
 def all_installed() -> list[EntryPoint]:
     """Return every entry point of the group; of two with one name the last is used."""
-    return list(entry_points(group=PROJECT))
+    return list(_installed(tuple((path, _changed(path)) for path in sys.path)))
+
+
+@lru_cache(maxsize=1)
+def _installed(_: tuple[tuple[str, int | None], ...]) -> EntryPoints:
+    """Read the metadata of all distributions: again once something was installed or removed."""
+    return entry_points(group=PROJECT)
+
+
+def _changed(path: str) -> int | None:
+    try:
+        return os.stat(path or ".").st_mtime_ns  # noqa: PTH116 - for each client
+    except OSError:
+        return None
 
 
 def named_in(environ: Mapping[str, str] = os.environ) -> list[str]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orq_core import ConfigurationError, Orq, PluginError, hookimpl, manager
+from tests.explain.distribution import install
 
 
 class Plugin:
@@ -59,7 +62,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
         EntryPoint("alpha", "orq_fake_plugins:Alpha", "orq"),
         EntryPoint("broken", "orq_fake_plugins:missing", "orq"),
     ]
-    monkeypatch.setattr(manager, "entry_points", lambda group: points)
+    monkeypatch.setattr(manager, "all_installed", lambda: points)
     monkeypatch.setenv("ORQ_PLUGINS", "no:broken")
 
 
@@ -98,6 +101,17 @@ def test_a_given_plugin_replaces_a_found_one_of_its_name() -> None:
 def test_orq_plugins(monkeypatch: pytest.MonkeyPatch, variable: str, expected: list[str]) -> None:
     monkeypatch.setenv("ORQ_PLUGINS", variable)
     assert names() == expected
+
+
+def test_what_is_installed_while_the_process_runs_is_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("ORQ_PLUGINS", raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = {point.name for point in manager.found()}
+    install(tmp_path, {"late": "fake_plugins:Tenant"})
+    os.utime(tmp_path, ns=(1, 1))  # the clock of a file system may stand still for as long
+    assert {point.name for point in manager.found()} == {*before, "late"}
 
 
 @pytest.mark.usefixtures("installed")

@@ -61,7 +61,7 @@ def as_mapping(value: Any) -> Mapping[str, Any] | None:
     Objects are answers, instances of dataclasses and attrs classes, and what has a ``model_dump``;
     request models are not: each field takes its own ones only.
     """
-    if isinstance(value, Mapping):
+    if kind_of(value) is dict or isinstance(value, Mapping):
         return cast("Mapping[str, Any]", value)
     if isinstance(value, Answer):
         return sent_back(value) if isinstance(value, Message) else answer_dict(value)

@@ -11,7 +11,7 @@ from orq_core.errors import RequestError
 from orq_core.models._paths import misfit, under
 from orq_core.models._plain import as_mapping
 from orq_core.models._shapes import Shape, shape_of
-from orq_core.models.base import UNSET, Request, given_fields
+from orq_core.models.base import UNSET, Request, given_fields, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,7 +71,7 @@ def structure_hook(cls: type[R], converter: Converter) -> Callable[[Any, Any], R
         return model
 
     def structure(value: Any, _: Any = None) -> R:
-        if isinstance(value, Request):
+        if kind_of(value) is not dict and isinstance(value, Request):
             if not isinstance(value, cls):
                 raise misfit(cls.__name__, value)
             model = type(value)(**blank)

@@ -36,7 +36,7 @@ class Shape:
 
     def load(self, value: Any) -> Any:
         """Return the value as the field holds it; raise RequestError if it doesn't fit."""
-        if self.anything:
+        if self.anything or (self.text and kind_of(value) is str):
             return value
         if isinstance(value, Enum):
             value = value.value
@@ -62,7 +62,7 @@ class Shape:
     def _load_container(self, value: Any) -> Any:
         if self.items is not None and _is_list(value):
             return self._load_items(value, self.items)
-        if self.model is not None and isinstance(value, Request):
+        if self.model is not None and (kind_of(value) is dict or isinstance(value, Request)):
             return self.model(value)
         mapping = as_mapping(value)
         if mapping is None:

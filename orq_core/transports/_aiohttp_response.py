@@ -7,19 +7,27 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from orq_core.errors import APIConnectionError, ConnectError, OrqError
 from orq_core.transports._body import read_all
 from orq_core.transports._environment import place_of, reason_of
-from orq_core.transports._watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from orq_core.transports import HttpRequest
+    from orq_core.transports._aiohttp_straight import Straight
+    from orq_core.transports._watch import Watches
 
-FAILURES = (aiohttp.ClientError, OSError, asyncio.TimeoutError, ValueError, RuntimeError)
+FAILURES = (
+    aiohttp.ClientError,
+    aiohttp.EofStream,  # of a connection that was closed while its reader had yet to run
+    HttpProcessingError,
+    OSError,
+    asyncio.TimeoutError,
+    ValueError,
+    RuntimeError,
+)
 _NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 _NOT_SENT = (
     aiohttp.ClientConnectorError,
@@ -34,19 +42,20 @@ class AiohttpResponse:
 
     def __init__(
         self,
-        answer: aiohttp.ClientResponse,
+        answer: aiohttp.ClientResponse | Straight,
         http: HttpRequest,
-        loop: asyncio.AbstractEventLoop,
+        watches: Watches,
         max_bytes: int,
     ) -> None:
         """Read from aiohttp's response, by the request's limits."""
-        self.status: int = answer.status
-        self.headers: Mapping[str, str] = answer.headers
+        self.limits = http.limits
         self._answer = answer
         self._http = http
         self._max_bytes = max_bytes
         self._closed = False
-        self._watch = Watch(http.limits, loop, self._expire)
+        self._expired = False
+        self._watches = watches
+        watches.add(self)
 
     async def read(self) -> bytes:
         """Return the rest of the body; raises ResponseDecodeError past the size limit."""
@@ -54,23 +63,36 @@ class AiohttpResponse:
 
     async def receive(self) -> bytes:
         """Return what has arrived, ``b""`` at the end."""
-        self._watch.look()
+        self._watches.look(self)
         try:
             data = await self._answer.content.readany()
         except FAILURES as error:
-            raise self._ended(error) from error
-        if (self._closed or self._watch.expired) and not data:
-            raise self._ended(None)
+            raise self.ended(error) from error
+        if (self._closed or self._expired) and not data:
+            raise self.ended(None)
         return data
 
-    def _ended(self, error: Exception | None) -> OrqError:
-        if self._watch.expired:
-            return self._http.limits.error()
+    @property
+    def status(self) -> int:
+        """The HTTP status code."""
+        return self._answer.status
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """The headers, all values of each."""
+        return self._answer.headers
+
+    def ended(self, error: Exception | None) -> OrqError:
+        """Say why nothing more comes."""
+        if self._expired:
+            return self.limits.error()
         if error is None or self._closed:
             return APIConnectionError("the response was closed while it was being read")
         return failure(error, self._http)
 
-    def _expire(self) -> None:
+    def expire(self) -> None:
+        """Drop the connection, because nothing came in time."""
+        self._expired = True
         self._answer.close()
 
     def close(self) -> None:
@@ -78,7 +100,7 @@ class AiohttpResponse:
         if self._closed:
             return
         self._closed = True
-        self._watch.cancel()
+        self._watches.discard(self)
         # After the end of its loop there is nothing left to tell the socket by.
         with contextlib.suppress(RuntimeError):
             if self._answer.content.at_eof():

@@ -9,17 +9,19 @@ from orq_core.errors import APIConnectionError
 from orq_core.transports._environment import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
 
-def check_framing(url: str, lengths: Iterable[str], encodings: Iterable[str]) -> None:
+def check_framing(url: str, lengths: Sequence[str], encodings: Sequence[str]) -> None:
     """Raise APIConnectionError for headers that RFC 9112, section 6.3, has a client refuse.
 
     ``lengths`` and ``encodings`` are the values of each Content-Length and Transfer-Encoding. Read
     by one rule where the server meant another, the rest of one answer is taken for the next one.
     """
+    if len(lengths) == 1 and not encodings and _LENGTH.fullmatch(lengths[0]):
+        return
     fault = _fault([each.strip() for each in lengths], [each.strip() for each in encodings])
     if fault is not None:
         raise APIConnectionError(f"{place_of(url)} answered with {fault}")

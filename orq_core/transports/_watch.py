@@ -1,59 +1,69 @@
-"""The timer of one answer that is being read on an event loop."""
+"""The timer of all answers that are being read on one event loop."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
 
     from orq_core.limits import Limits
 
 
-class Watch:
-    """Calls ``expire`` once the nearest limit is reached.
+class Watched(Protocol):
+    """An answer that must not be waited for beyond its limits."""
 
-    Progress only moves the limit; the timer looks at it when it fires and is set again. So a
-    stream of a thousand events costs a few timers and not a thousand.
+    @property
+    def limits(self) -> Limits:
+        """What it is held to."""
+        ...
+
+    def expire(self) -> None:
+        """Fail who waits for it."""
+        ...
+
+
+class Watches:
+    """Lets answers expire once the nearest of their limits is reached.
+
+    Progress only moves a limit; the one timer looks at all of them when it fires, and is set to the
+    nearest of the rest. So a thousand calls, or a stream of a thousand events, cost a few timers.
     """
 
-    def __init__(
-        self,
-        limits: Limits,
-        loop: asyncio.AbstractEventLoop,
-        expire: Callable[[], None],
-    ) -> None:
-        """Watch from now on."""
-        self.expired = False
-        self._limits = limits
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Watch on the loop that is running."""
         self._loop = loop
-        self._expire = expire
+        self._open: set[Watched] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._at: float | None = None
-        self.look()
+        self._at = float("inf")
 
-    def look(self) -> None:
-        """Set the timer if none runs, or if the nearest limit came nearer than it is set to."""
-        nearest = self._limits.next_at
-        if nearest is None or (self._at is not None and nearest >= self._at):
+    def add(self, watched: Watched) -> None:
+        """Watch an answer until it is discarded or expires."""
+        self._open.add(watched)
+        self.look(watched)
+
+    def discard(self, watched: Watched) -> None:
+        """Watch it no longer."""
+        self._open.discard(watched)
+
+    def look(self, watched: Watched) -> None:
+        """Set the timer to an answer's nearest limit, if that is nearer than what it is set to."""
+        nearest = watched.limits.next_at
+        if nearest is None:
             return
-        self.cancel()
-        self._at = nearest
-        delay = max(0.0, nearest - self._limits.clock())
-        self._timer = self._loop.call_later(delay, self._fire)
-
-    def cancel(self) -> None:
-        """Stop watching."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._at = None
+        at = self._loop.time() + nearest - watched.limits.clock()
+        if at < self._at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._at = at
+            self._timer = self._loop.call_at(at, self._fire)
 
     def _fire(self) -> None:
-        self._timer = self._at = None
-        nearest = self._limits.next_at
-        if nearest is not None and nearest <= self._limits.clock():
-            self.expired = True
-            self._expire()
-        else:
-            self.look()
+        self._timer, self._at = None, float("inf")
+        for watched in tuple(self._open):
+            nearest = watched.limits.next_at
+            if nearest is not None and nearest <= watched.limits.clock():
+                self._open.discard(watched)
+                watched.expire()
+            else:
+                self.look(watched)

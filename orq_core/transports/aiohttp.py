@@ -6,14 +6,15 @@ import asyncio
 import io
 import os
 import sys
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING
 
 import aiohttp
 
 from orq_core.errors import OrqError
+from orq_core.transports._aiohttp_loop import Here
+from orq_core.transports._aiohttp_pool import entering
 from orq_core.transports._aiohttp_response import FAILURES, AiohttpResponse, failure
+from orq_core.transports._aiohttp_straight import LARGE, Straight, Way, is_plain
 from orq_core.transports._environment import Proxies, ca_bundle, checked_files
 from orq_core.transports._framing import check_framing
 from orq_core.transports._tls import Tls
@@ -32,15 +33,12 @@ else:
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, Callable
 
     from orq_core.limits import Phase
     from orq_core.transports import HttpRequest
+    from orq_core.transports._aiohttp_pool import Pool
 
-_enter: ContextVar[Callable[[Phase], None] | None] = ContextVar("_enter", default=None)
 _NO_LIMIT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
-_LARGE = 2**20
-_LONGEST_LINE = 65536  # of a head, in bytes: what the blocking transport takes too
 
 
 class AiohttpTransport:
@@ -76,17 +74,74 @@ class AiohttpTransport:
         self._max_bytes = max_response_bytes
         self._tls = Tls(verify, cert, ca_bundle)
         self._pid = os.getpid()
-        self._open: WeakKeyDictionary[asyncio.AbstractEventLoop, _Opened] = WeakKeyDictionary()
+        self._open: dict[asyncio.AbstractEventLoop, Here] = {}
         self._inherited: list[object] = []
 
     async def send(self, http: HttpRequest) -> AiohttpResponse:
         """Send; see `Transport`."""
         loop = asyncio.get_running_loop()
-        session = self._given or await self._session(loop)
-        limits = http.limits
         proxy = self._proxies.of(http.url)
         # Most calls find a connection, and need no other timer than for their answer.
-        limits.enter("first_event")
+        http.limits.enter("first_event")
+        http.limits.remaining()
+        here = self._open.get(loop)
+        if here is None or here.closed or self._pid != os.getpid():
+            here = await self._here(loop)
+        try:
+            if here.pool is not None and proxy is None and is_plain(http):
+                response = await self._straight(http, here, here.pool, loop)
+            else:
+                answer = await self._asked(http, here.session, proxy, loop)
+                response = AiohttpResponse(answer, http, here.watches, self._max_bytes)
+        except OrqError:
+            raise
+        except FAILURES as error:
+            raise failure(error, http, proxy) from error
+        named = response.headers.getall
+        try:
+            check_framing(http.url, named("Content-Length", ()), named("Transfer-Encoding", ()))
+        except OrqError:
+            response.close()
+            raise
+        return response
+
+    async def _straight(
+        self, http: HttpRequest, here: Here, pool: Pool, loop: asyncio.AbstractEventLoop
+    ) -> AiohttpResponse:
+        """Write the request onto a connection of the pool."""
+        way = here.ways.get(http.url)
+        if way is None:
+            way = here.ways[http.url] = Way(http.url, here.session, self._ssl(http.url), loop)
+        written = way.written(http)
+        connection = await pool.idle(way.key)
+        if connection is None:
+            http.limits.enter("connect")
+            left = http.limits.remaining()
+            async with timeout_at(None if left is None else loop.time() + left):
+                connection = await pool.connect(way.asked, [], _NO_LIMIT)
+            http.limits.enter("first_event")
+        straight = Straight(connection)
+        response = AiohttpResponse(straight, http, here.watches, self._max_bytes)
+        try:
+            await straight.ask(written)
+        except FAILURES as error:
+            failed = response.ended(error)
+            response.close()
+            raise failed from error
+        except BaseException:
+            response.close()
+            raise
+        return response
+
+    async def _asked(
+        self,
+        http: HttpRequest,
+        session: aiohttp.ClientSession,
+        proxy: str | None,
+        loop: asyncio.AbstractEventLoop,
+    ) -> aiohttp.ClientResponse:
+        """Let a session send the request."""
+        limits = http.limits
         scope: Timeout | None = None
 
         def enter(phase: Phase) -> None:
@@ -97,58 +152,39 @@ class AiohttpTransport:
             if left is not None and scope is not None:
                 _move(scope, loop.time() + left)
 
-        told = _enter.set(enter)
+        told = entering.set(enter)
         try:
             left = limits.remaining()
             async with timeout_at(None if left is None else loop.time() + left) as scope:
-                answer = await session.request(
+                return await session.request(
                     http.method,
                     http.url,
                     # Of bytes as large as this aiohttp warns; a file it sends piece by piece.
-                    data=http.body if len(http.body) < _LARGE else io.BytesIO(http.body),
+                    data=http.body if len(http.body) < LARGE else io.BytesIO(http.body),
                     headers=http.headers,
                     proxy=proxy,
                     allow_redirects=False,
                     timeout=_NO_LIMIT,
                     ssl=self._ssl(http.url),
                 )
-        except OrqError:
-            raise
-        except FAILURES as error:
-            raise failure(error, http, proxy) from error
         finally:
-            _enter.reset(told)
+            entering.reset(told)
             # The scope keeps the task, whose result may be the very stream that reads the answer:
             # a stream that can't be dropped.
             scope = None
-        named = answer.headers.getall
-        try:
-            check_framing(http.url, named("Content-Length", ()), named("Transfer-Encoding", ()))
-        except OrqError:
-            answer.close()
-            raise
-        return AiohttpResponse(answer, http, loop, self._max_bytes)
 
-    async def _session(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
+    async def _here(self, loop: asyncio.AbstractEventLoop) -> Here:
         if self._pid != os.getpid():
             # Kept and never used again: closing it here would speak on the parent's sockets.
             self._inherited.append(self._open)
-            self._open = WeakKeyDictionary()
+            self._open = {}
             self._pid = os.getpid()
-        opened = self._open.get(loop)
-        if opened is None or opened.session.closed:
-            opened = _Opened(self._make_session())
-            self._open[loop] = opened
-            await opened.guard.__anext__()
-        return opened.session
-
-    def _make_session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=_Connector(limit=0, limit_per_host=self._limit),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            max_line_size=_LONGEST_LINE,
-            max_field_size=_LONGEST_LINE,
-        )
+        for other in tuple(self._open):
+            if other.is_closed():
+                self._open.pop(other, None)
+        here = self._open[loop] = Here(loop, self._given, self._limit)
+        await here.open()
+        return here
 
     def _ssl(self, url: str) -> ssl.SSLContext | bool:
         """Return the context, made only for those who need it; your session has its own."""
@@ -159,62 +195,10 @@ class AiohttpTransport:
         """Close the sessions of all loops; yours stays open."""
         if self._pid != os.getpid():
             return
-        here = asyncio.get_running_loop()
-        for loop, opened in list(self._open.items()):
-            if loop is here:
-                await opened.guard.aclose()
+        running = asyncio.get_running_loop()
+        for loop, here in tuple(self._open.items()):
+            if loop is running:
+                await here.close()
             elif loop.is_running():
-                asyncio.run_coroutine_threadsafe(_finish(opened.guard), loop)
+                asyncio.run_coroutine_threadsafe(here.close(), loop)
         self._open.clear()
-
-
-class _Opened:
-    """A session and the generator that ends it with its loop."""
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self.session = session
-        self.guard = _until_the_loop_ends(session)
-
-
-async def _until_the_loop_ends(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
-    try:
-        yield
-    finally:
-        await session.close()
-        # The sockets' own closing callbacks run in the next turn of the loop.
-        await asyncio.sleep(0)
-
-
-async def _finish(guard: AsyncGenerator[None, None]) -> None:
-    await guard.aclose()
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Drops connections that aiohttp would keep.
-
-    Bytes that arrived on an idle one it would hand to the next request, as the beginning of its
-    answer; one that is left in the middle of a request stays open while the server reads nothing.
-    """
-
-    async def _get(self, key: Any, traces: Any) -> Any:
-        while (connection := await super()._get(key, traces)) is not None:
-            if connection.protocol is not None and not connection.protocol.should_close:
-                break
-            connection.close()
-        if connection is None and (enter := _enter.get()) is not None:
-            enter("connect")
-        return connection
-
-    async def connect(self, *args: Any, **kwargs: Any) -> Any:
-        """Tell the request of a new connection; aiohttp's tracing would cost a tenth of a call."""
-        connection = await super().connect(*args, **kwargs)
-        if (enter := _enter.get()) is not None:
-            enter("first_event")
-        return connection
-
-    def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:
-        transport = protocol.transport
-        if should_close and transport is not None and transport.get_write_buffer_size():
-            # Closing would wait, perhaps for ever, for the server to read the rest of a request.
-            transport.abort()
-        super()._release(key, protocol, should_close=should_close)

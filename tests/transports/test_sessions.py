@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import ssl
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import requests
 import trustme
 
 from orq_core import (
+    APIConnectionError,
     APITimeoutError,
     AsyncOrq,
     ConfigurationError,
@@ -22,14 +25,16 @@ from orq_core import (
     Orq,
     ResponseDecodeError,
     Timeout,
+    hookimpl,
 )
 from orq_core._runtime import drive
 from orq_core.limits import Limits
-from orq_core.testing import LocalRouter, Stall, chunk, reply, stream
+from orq_core.testing import LocalRouter, Mode, Stall, chunk, reply, stream
 from orq_core.transports import HttpRequest
 from orq_core.transports._environment import Proxies, ca_bundle, place_of, reason_of
 from orq_core.transports.aiohttp import AiohttpTransport
 from orq_core.transports.requests import RequestsTransport
+from tests.raw_server import Connection, RawServer
 
 KEY = "fake-key-1234567890"
 ASKED: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
@@ -233,6 +238,111 @@ def test_a_child_leaves_its_parents_pool_alone(
         await transport.close()
         for each in transport._inherited:
             for opened in getattr(each, "values", list)():
-                await opened.guard.aclose()
+                await opened.close()
 
     asyncio.run(body()) if kind is AiohttpTransport else drive(body())
+
+
+def test_a_client_keeps_none_of_the_loops_it_was_used_on(orq_router: LocalRouter) -> None:
+    client = AsyncOrq(api_key=KEY, server_url=orq_router.url, discover=False)
+    loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+
+    async def body(*, last: bool) -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        await client.router.chat.completions.create(**ASKED)
+        if last:
+            await client.aclose()
+
+    for number in range(3):
+        asyncio.run(body(last=number == 2))
+    gc.collect()
+    assert [loop() for loop in loops] == [None, None, None]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_is_freed_without_the_cycle_collector(
+    mode: Mode, orq_router: LocalRouter, *, stream: bool
+) -> None:
+    async def ask(client: Any) -> None:
+        answer = await mode.create(client, stream=stream, **ASKED)
+        if stream:
+            answer = await mode.completion(answer)
+        assert answer.text == "hello"
+
+    async def body() -> set[str]:
+        async with mode.client(api_key=KEY, server_url=orq_router.url) as client:
+            await ask(client)
+            gc.collect()
+            gc.disable()
+            try:
+                await ask(client)
+                gc.set_debug(gc.DEBUG_SAVEALL)
+                gc.collect()
+                return {type(each).__module__ for each in gc.garbage}
+            finally:
+                gc.set_debug(0)
+                gc.garbage.clear()
+                gc.enable()
+
+    assert not [module for module in mode.run(body) if module.startswith("orq_")]
+
+
+@pytest.mark.parametrize("name", ["Host", "Connection"])
+def test_a_header_that_http_itself_uses_is_sent_as_it_was_given(
+    mode: Mode, orq_router: LocalRouter, name: str
+) -> None:
+    async def body() -> None:
+        async with mode.client(api_key=KEY, server_url=orq_router.url) as client:
+            for _ in range(2):
+                answer = await mode.create(client, http_headers={name: "close"}, **ASKED)
+                assert answer.text == "hello"
+
+    mode.run(body)
+    assert [each.headers[name] for each in orq_router.requests] == ["close", "close"]
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Two: b", "a\x00", "a\x7f", "\N{SNOWMAN}", 5])
+def test_a_hook_cannot_smuggle_a_header(mode: Mode, orq_router: LocalRouter, value: Any) -> None:
+    class Smuggler:
+        name = "smuggler"
+
+        @hookimpl
+        def orq_prepare_request(self, http: HttpRequest) -> None:
+            http.headers["X-One"] = value
+
+    async def body() -> None:
+        arguments = {"api_key": KEY, "server_url": orq_router.url, "plugins": [Smuggler()]}
+        async with mode.client(**arguments) as client:
+            await mode.create(client, retries=None, **ASKED)
+
+    with pytest.raises(ConfigurationError, match="X-One"):
+        mode.run(body)
+    assert orq_router.requests == []
+
+
+def test_a_transport_of_its_own_refuses_it_too(orq_router: LocalRouter) -> None:
+    http = request(orq_router.url)
+    http.headers["X-One"] = "a\r\nX-Two: b"
+
+    async def body() -> None:
+        transport = AiohttpTransport()
+        with pytest.raises(APIConnectionError):
+            await transport.send(http)
+        await transport.close()
+
+    asyncio.run(body())
+    assert orq_router.requests == []
+
+
+def test_an_answer_that_is_closed_before_it_began_wakes_its_reader() -> None:
+    async def body() -> None:
+        loop = asyncio.get_running_loop()
+        transport = AiohttpTransport()
+        with RawServer(Connection.wait_for_client) as server:
+            asking = asyncio.create_task(transport.send(request(server.url)))
+            await asyncio.sleep(0.1)
+            await transport._open[loop].close()
+            with pytest.raises(APIConnectionError):
+                await asyncio.wait_for(asking, 2)
+
+    asyncio.run(body())
