@@ -48,8 +48,8 @@ def contestants(case: Case) -> dict[str, str]:
 def figure(runs: list[dict[str, Any]]) -> Figure:
     """Summarize the rounds of one contestant in one case."""
     cpu = [run["cpu"] / run["units"] * 1e6 for run in runs]
-    wall = [run.get("seconds", run["wall"]) / run["units"] * 1e6 for run in runs]
-    size = [run.get("bytes", 0) / run["units"] for run in runs]
+    wall = [(run["seconds"] or run["wall"]) / run["units"] * 1e6 for run in runs]
+    size = [run["bytes"] / run["units"] for run in runs]
     low, _, high = statistics.quantiles(cpu, n=4) if len(cpu) > 1 else (cpu[0],) * 3
     middle = statistics.median(cpu)
     return Figure(
@@ -82,7 +82,7 @@ def play(case: Case, rounds: int, folder: Path) -> dict[str, Figure]:
                     # The slow ones would take most of the time, and their spread is small.
                     if turn < 3 or name in {"floor", "orq"}:
                         runs[name].append(each.run(case.name))
-    units = {run["units"] for each in runs.values() for run in each}
+    units = {run["units"] / run["times"] for each in runs.values() for run in each}
     if len(units) != 1:
         raise RuntimeError(f"{case.name}: something was lost: {units}")
     return {name: figure(each) for name, each in runs.items()}
