@@ -22,7 +22,7 @@ STREAMS = [each for each in exchanges() if "data:" in each.body] if SHARED.exist
 
 def reader(*, templates: bool = True, converter: Any = CONVERTER) -> StreamReader:
     made = StreamReader(converter, max_event_bytes=2**20)
-    made._templates._off |= not templates
+    made._templates._off = None if templates else True
     return made
 
 

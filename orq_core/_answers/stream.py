@@ -121,7 +121,8 @@ class StreamReader:
             self._refuse(body)
             if not body.get("choices"):
                 return None
-        elif event is not block:
+        elif event is not block and self.delivered:
+            # The first event is waited for, and seldom like the others.
             self._templates.learn(data, body)
         chunk: ChatCompletionChunk = self._structure(body, ChatCompletionChunk)
         return chunk

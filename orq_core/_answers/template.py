@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from functools import cache, partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar, Union, cast
 
 import msgspec
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     from orq_core._sse import Block
     from orq_core.models import ChatCompletion
-    from orq_core.models.base import Answer
 
 Piece = Union[ChatCompletionChunk, "tuple[Template, list[str]]"]
 """A chunk, or what some are made of."""
@@ -44,7 +44,7 @@ _TEXTS = ("content", "reasoning_content", "reasoning")
 _ARGUMENTS = "arguments"
 _CLASSES = (ChatCompletionChunk, ChunkChoice, Delta, ToolCallDelta, FunctionCallDelta)
 _SITE = r'"%s"\s*:\s*("(?:[^"\\]|\\.)*")'
-_SCALARS = (str, int, float, bool, type(None))
+_SCALARS = {str, int, float, bool, type(None)}
 _KEPT = 4  # templates at once: choices and tool calls take turns
 _TRIALS = 3  # templates that may prove useless before learning stops
 
@@ -79,10 +79,14 @@ class Template:
             models += [calls[0], calls[0].function]
         # As a partial it costs no call of its own.
         self.make = partial(_copier(field), *models)
-        others = {each.name for each in fields(Delta)} - {"content", "role", "name", "_given"}
-        self.adds_content_only = field == "content" and not any(
-            getattr(delta, name) for name in others
-        )
+        others = _values(Delta, frozenset({"content", "role", "name"}))
+        self.adds_content_only = field == "content" and not any(others(delta))
+
+
+@cache
+def _values(kind: Any, but: frozenset[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Make the function that returns what is in a model's fields, but for some."""
+    return attrgetter(*(each.name for each in fields(kind) if each.name not in but | {"_given"}))
 
 
 @cache
@@ -99,13 +103,12 @@ class Templates:
 
     def __init__(self, converter: Converter) -> None:
         """Learn from what this converter reads."""
-        self._structure = converter.get_structure_hook(ChatCompletionChunk)
+        self._converter = converter
         self._known: list[Template] = []
         self._last: Template | None = None
         self._learned = 0
         self._used = 0
-        # Hooks of others may look at the text, so nothing may be read without them.
-        self._off = not all(is_generated(converter.get_structure_hook(each)) for each in _CLASSES)
+        self._off: bool | None = None
 
     def find(self, data: bytes) -> Piece | None:
         """Read an event that repeats an earlier one; None if it is none."""
@@ -154,11 +157,16 @@ class Templates:
 
     def learn(self, data: bytes, body: dict[str, Any]) -> None:
         """Take an event that had to be parsed."""
+        hook = self._converter.get_structure_hook
+        if self._off is None:
+            # Hooks of others may look at the text, so nothing may be read without them.
+            self._off = not all(is_generated(hook(each)) for each in _CLASSES)
         if self._off or self._learned > _TRIALS + self._used // _KEPT:
             return
-        template = _template(data, body, self._structure)
+        template = _template(data, body, hook(ChatCompletionChunk))
         if template is not None:
             self._learned += 1
+            self._last = template
             self._known = [template, *self._known[: _KEPT - 1]]
 
 
@@ -222,14 +230,13 @@ def _is_plain(chunk: ChatCompletionChunk) -> bool:
     """Tell whether `Template.make` copies all of it that could be changed."""
     choice = chunk.choices[0]
     delta = choice.delta
-    models: list[tuple[Answer, str]] = [(chunk, "choices"), (choice, "delta")]
+    models: list[tuple[Any, str]] = [(chunk, "choices"), (choice, "delta")]
     models.append((delta, "tool_calls"))
     for call in delta.tool_calls or ():
         models += [(call, "function"), (call.function or FunctionCallDelta(), "")]
-    return all(
-        isinstance(value, _SCALARS)
-        for model, copied in models
-        for name in (attribute.name for attribute in fields(type(model)))
-        if name not in {copied, "_given"}
-        for value in (model.extra.values() if name == "extra" else (getattr(model, name),))
-    )
+    for model, copied in models:
+        kind: Any = type(model)
+        values = _values(kind, frozenset({copied, "extra"}))(model)
+        if {*map(type, (*values, *model.extra.values()))} - _SCALARS:
+            return False
+    return True
