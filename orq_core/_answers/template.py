@@ -26,6 +26,7 @@ from orq_core.models import (
     ToolCallDelta,
 )
 from orq_core.models._generated import copier, is_generated
+from orq_core.models.base import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -235,7 +236,7 @@ def _is_plain(chunk: ChatCompletionChunk) -> bool:
     for call in delta.tool_calls or ():
         models += [(call, "function"), (call.function or FunctionCallDelta(), "")]
     for model, copied in models:
-        kind: Any = type(model)
+        kind: Any = kind_of(model)
         values = _values(kind, frozenset({copied, "extra"}))(model)
         if {*map(type, (*values, *model.extra.values()))} - _SCALARS:
             return False
