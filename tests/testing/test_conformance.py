@@ -13,7 +13,16 @@ import pytest
 from orq_core import hookimpl
 from orq_core.testing import PluginCheckError, Report, check_plugin
 from orq_core.testing.conformance import RULES, Options, frozen, plan
-from orq_plugins import Caching, Logging, Redaction, Retries, Tracing
+from orq_plugins import (
+    Budget,
+    BudgetLimit,
+    Caching,
+    Logging,
+    RateLimit,
+    Redaction,
+    Retries,
+    Tracing,
+)
 from tests.testing import broken_plugins as broken
 
 HERE = Path(broken.__file__)
@@ -84,6 +93,14 @@ def test_each_rule_has_a_plugin_that_breaks_it() -> None:
     assert {marked(kind)[0] for kind in BROKEN} == {rule.name for rule in RULES}
 
 
+def limiting() -> RateLimit:
+    return RateLimit(requests_per_minute=10**6, tokens_per_minute=10**9, concurrency=64)
+
+
+def budgeting() -> Budget:
+    return Budget(BudgetLimit(tokens=10**12, cost=10**6), prices={"*": (1, 2)})
+
+
 @pytest.mark.parametrize(
     ("kind", "declared"),
     [
@@ -93,6 +110,8 @@ def test_each_rule_has_a_plugin_that_breaks_it() -> None:
         (Redaction, {"changes_items": True}),
         (Retries, {"recovers_errors": True}),
         (Tracing, {}),
+        (limiting, {}),
+        (budgeting, {}),
     ],
     ids=lambda each: getattr(each, "__name__", ""),
 )
