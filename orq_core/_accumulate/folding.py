@@ -92,7 +92,8 @@ def stand_in(model: A, name: str) -> A:
 
 def is_stand_in(model: Answer, name: str) -> bool:
     """Tell what `stand_in` noted."""
-    return name + _STAND_IN in given_of(model)
+    given = given_of(model)
+    return bool(given) and name + _STAND_IN in given
 
 
 def stand_ins(chunk: ChatCompletionChunk) -> list[tuple[int, int]]:

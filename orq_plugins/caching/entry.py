@@ -13,20 +13,29 @@ from orq_core._accumulate import Accumulator, mark_stand_ins, stand_ins
 from orq_core.models import make_converter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from orq_core import Item
 
 _VERSION = 1
 
+_encode = msgspec.msgpack.Encoder().encode
 
-def pack(item: Item) -> bytes | None:
-    """Write an item; None for one that holds what no entry can, as integers beyond 64 bits."""
+
+def pack(item: Item, see: Callable[[dict[str, Any]], object] | None = None) -> bytes | None:
+    """Write an item; None for one that holds what no entry can, as integers beyond 64 bits.
+
+    ``see`` is called with its JSON data.
+    """
     try:
         beside = _beside(item) if isinstance(item, ChatCompletionChunk) else None
-        return msgspec.msgpack.encode((to_dict(item), beside))
+        body = to_dict(item)
+        data = _encode((body, beside))
     except Exception:  # noqa: BLE001 - a plugin may have put anything into it
         return None
+    if see is not None:
+        see(body)
+    return data
 
 
 def _beside(chunk: ChatCompletionChunk) -> tuple[Any, Any]:
@@ -34,8 +43,11 @@ def _beside(chunk: ChatCompletionChunk) -> tuple[Any, Any]:
 
     Some servers send a stray ``delta`` beside the message; a chunk has one of its own.
     """
-    extras = [choice.extra for choice in chunk.choices]
-    stray = [(at, extra["delta"]) for at, extra in enumerate(extras) if "delta" in extra]
+    stray = [
+        (at, choice.extra["delta"])
+        for at, choice in enumerate(chunk.choices)
+        if choice.extra and "delta" in choice.extra
+    ]
     return stand_ins(chunk), stray
 
 
@@ -51,12 +63,6 @@ def unpack(data: bytes) -> Item:
     for at, delta in stray:
         chunk.choices[at].extra["delta"] = delta
     return chunk
-
-
-def body_of(data: bytes) -> dict[str, Any]:
-    """Return a packed item's JSON data."""
-    body: dict[str, Any] = msgspec.msgpack.decode(data)[0]
-    return body
 
 
 @define(frozen=True)

@@ -169,6 +169,10 @@ class Flight:
                 self.recording.add(item, original=self._leader in self._callers)
                 self.recording.forget(min(self._callers.values(), default=len(self.recording)))
                 self._puller = puller if puller == _TASK else ""
+                if len(self._callers) > 1:
+                    self._changed.notify_all()
+                waiting, self._waiting = self._waiting, set()
+            _wake(waiting)
             if not self.recording.complete:
                 # Nobody need wait for an answer that will not be stored.
                 await self._land(keep=False, gone=False)
@@ -179,8 +183,6 @@ class Flight:
             if not isinstance(error, Exception) and puller != _TASK:
                 # A thread that is interrupted must hear of it at its own line.
                 raise
-        else:
-            self._tell()
 
     async def _end(self, error: BaseException | None) -> None:
         try:
@@ -221,9 +223,7 @@ class Flight:
         with self._changed:
             waiting, self._waiting = self._waiting, set()
             self._changed.notify_all()
-        for waiter in waiting:
-            if not waiter.done():
-                waiter.set_result(None)
+        _wake(waiting)
 
     async def _told(self, waiter: asyncio.Future[None], left: float | None) -> None:
         try:
@@ -236,3 +236,9 @@ class Flight:
         fastest = max(self._callers.values(), default=0)
         ahead = len(self.recording) - fastest
         return not self._over and not self.recording.complete and ahead > _AHEAD
+
+
+def _wake(waiting: set[asyncio.Future[None]]) -> None:
+    for waiter in waiting:
+        if not waiter.done():
+            waiter.set_result(None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-from orq_plugins.caching.entry import body_of, pack, unpack
+from orq_plugins.caching.entry import pack, unpack
 from orq_plugins.caching.policy import Completeness
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class Recording:
         self._max_bytes = max_bytes
         self._items: list[bytes | Item | None] = []
         self._originals: dict[int, Item] = {}
+        self._completeness = Completeness()
         self._size = 0
         self._forgotten = 0
         self.complete = True
@@ -35,7 +36,7 @@ class Recording:
 
     def add(self, item: Item, *, original: bool) -> None:
         """Take the next item; ``original``: somebody will ask for it itself."""
-        data = pack(item)
+        data = pack(item, self._completeness.see)
         if data is not None:
             self._size += len(data)
         self.complete = self.complete and data is not None and self._size <= self._max_bytes
@@ -70,11 +71,8 @@ class Recording:
         """
         if not self.complete or self.is_anothers:
             return None
-        completeness = Completeness()
         items = tuple(item for item in self._items if isinstance(item, bytes))
-        for item in items:
-            completeness.see(body_of(item))
-        return items if completeness.storable(choices) else None
+        return items if self._completeness.storable(choices) else None
 
 
 def _copied(item: Item) -> Item:
