@@ -145,7 +145,10 @@ class Sender:
             )
             while not reader.done:
                 asked = call.now()
-                data = await self._receive(response, reader)
+                try:
+                    data = await response.receive()
+                except APIConnectionError as error:
+                    data = self._broken(reader, error)
                 info.waited += call.now() - asked
                 info.bytes_received += len(data)
                 batch = reader.read(data) if data else reader.end()
@@ -177,20 +180,17 @@ class Sender:
             del failure, reader
 
     @staticmethod
-    async def _receive(response: Response, reader: AnswerReader) -> bytes:
-        """Wait for bytes; a connection that breaks after the last word is as good as its end."""
-        try:
-            return await response.receive()
-        except APIConnectionError as error:
-            if reader.complete:
-                return b""
-            if not reader.is_events:
-                raise
-            raise StreamInterruptedError(
-                f"the connection broke after {reader.delivered} events of the stream",
-                partial=reader.partial,
-                delivered=reader.delivered,
-            ) from error
+    def _broken(reader: AnswerReader, error: APIConnectionError) -> bytes:
+        """Tell of a connection that broke; after the last word that is as good as its end."""
+        if reader.complete:
+            return b""
+        if not reader.is_events:
+            raise error
+        raise StreamInterruptedError(
+            f"the connection broke after {reader.delivered} events of the stream",
+            partial=reader.partial,
+            delivered=reader.delivered,
+        ) from error
 
     @staticmethod
     def _record(call: Call, began: float, failure: OrqError | None) -> None:

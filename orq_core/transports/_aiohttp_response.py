@@ -55,6 +55,7 @@ class AiohttpResponse:
         self._closed = False
         self._expired = False
         self._watches = watches
+        self._phase = self.limits.phase
         watches.add(self)
 
     async def read(self) -> bytes:
@@ -63,9 +64,15 @@ class AiohttpResponse:
 
     async def receive(self) -> bytes:
         """Return what has arrived, ``b""`` at the end."""
-        self._watches.look(self)
+        content = self._answer.content
+        if self.limits.phase != self._phase:
+            # Within one phase the nearest limit moves away only.
+            self._phase = self.limits.phase
+            self._watches.look(self)
+        elif content.at_eof() and not self._closed and not self._expired:
+            return b""
         try:
-            data = await self._answer.content.readany()
+            data = await content.readany()
         except FAILURES as error:
             raise self.ended(error) from error
         if (self._closed or self._expired) and not data:

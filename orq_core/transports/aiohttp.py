@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import aiohttp
+from aiohttp.hdrs import CONTENT_LENGTH, TRANSFER_ENCODING
 
 from orq_core.errors import OrqError
 from orq_core.transports._aiohttp_loop import Here
@@ -99,7 +100,7 @@ class AiohttpTransport:
             raise failure(error, http, proxy) from error
         named = response.headers.getall
         try:
-            check_framing(http.url, named("Content-Length", ()), named("Transfer-Encoding", ()))
+            check_framing(http.url, named(CONTENT_LENGTH, ()), named(TRANSFER_ENCODING, ()))
         except OrqError:
             response.close()
             raise
