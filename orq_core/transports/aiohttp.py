@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from orq_core.transports import HttpRequest
     from orq_core.transports._aiohttp_pool import Pool
 
+_MOST_WAYS = 64  # kept at once; a service may give each tenant a server of its own
 _NO_LIMIT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 
 
@@ -112,6 +113,8 @@ class AiohttpTransport:
         """Write the request onto a connection of the pool."""
         way = here.ways.get(http.url)
         if way is None:
+            if len(here.ways) >= _MOST_WAYS:
+                here.ways.clear()
             way = here.ways[http.url] = Way(http.url, here.session, self._ssl(http.url), loop)
         written = way.written(http)
         connection = await pool.idle(way.key)

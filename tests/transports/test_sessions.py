@@ -346,3 +346,20 @@ def test_an_answer_that_is_closed_before_it_began_wakes_its_reader() -> None:
                 await asyncio.wait_for(asking, 2)
 
     asyncio.run(body())
+
+
+def test_a_transport_remembers_few_urls(orq_router: LocalRouter) -> None:
+    async def body() -> None:
+        transport = AiohttpTransport()
+        for number in range(70):
+            http = request(orq_router.url)
+            http.url += f"?tenant={number}"
+            response = await transport.send(http)
+            assert response.status == 200
+            await response.read()
+            response.close()
+        (here,) = transport._open.values()
+        assert 0 < len(here.ways) <= 64
+        await transport.close()
+
+    asyncio.run(body())

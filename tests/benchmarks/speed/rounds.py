@@ -37,8 +37,8 @@ def contestants(case: Case) -> dict[str, str]:
     """Return who runs a case, by the name in the report."""
     names = dict(SYNC if case.mode == "sync" else ASYNC)
     sdk = "orq_ai_sdk" if case.mode == "sync" else "orq_ai_sdk_async"
-    contested = any(word in case.name for word in CONTESTED)
-    if not contested or case.kind == "memory" or case.at_once > 256 or "8 MB" in case.name:
+    contested = any(word in case.name for word in CONTESTED) and "at once" not in case.name
+    if not contested or case.kind == "memory":
         return {name: names[name] for name in ("floor", "orq")}
     if case.kind != "first" and "paced" not in case.name:
         names["orq-ai-sdk"] = sdk
