@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +45,8 @@ class Feed:
         self._abort = abort
         self._items = exchange.open()
         self._batched = batched
-        self._waiting: deque[Piece] = deque()
+        # What has arrived and was not handed out, the next one last.
+        self._waiting: list[Piece] = []
         # The run of alike chunks that is being handed out, and how many of it are added up.
         self._run: Iterator[ChatCompletionChunk] = iter(())
         self._template: Template | None = None
@@ -98,9 +98,10 @@ class Feed:
                 return
             for item in items:
                 if isinstance(item, ChatCompletion):
-                    self._waiting.extend(chunks_of(item))
+                    self._waiting += chunks_of(item)
                 else:
                     self._waiting.append(item)
+            self._waiting.reverse()
 
     async def next(self) -> ChatCompletionChunk | None:
         """Return the next chunk, None at the end."""
@@ -116,7 +117,7 @@ class Feed:
         if chunk is not None or not self._waiting:
             return chunk
         self._settle()
-        piece = self._waiting.popleft()
+        piece = self._waiting.pop()
         if isinstance(piece, tuple):
             self._template, self._texts = piece
             self._counted = 0
