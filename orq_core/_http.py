@@ -148,6 +148,8 @@ class Sender:
                 try:
                     data = await response.receive()
                 except APIConnectionError as error:
+                    if not reader.is_events:
+                        raise
                     data = self._broken(reader, error)
                 info.waited += call.now() - asked
                 info.bytes_received += len(data)
@@ -181,11 +183,9 @@ class Sender:
 
     @staticmethod
     def _broken(reader: AnswerReader, error: APIConnectionError) -> bytes:
-        """Tell of a connection that broke; after the last word that is as good as its end."""
+        """Tell of a stream that broke off; after the last word that is as good as its end."""
         if reader.complete:
             return b""
-        if not reader.is_events:
-            raise error
         raise StreamInterruptedError(
             f"the connection broke after {reader.delivered} events of the stream",
             partial=reader.partial,
