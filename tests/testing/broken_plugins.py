@@ -266,7 +266,7 @@ class Computes(Plugin):
     async def around(self, call: Any, request: Any, proceed: Any) -> Any:
         until = time.monotonic() + 0.3
         while call.runtime.is_async and not call.stream and time.monotonic() < until:
-            sum(range(1000))  # event-loop
+            sum(range(1_000_000))  # event-loop
         async for item in proceed(request):
             yield item
 
