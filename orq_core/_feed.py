@@ -104,12 +104,9 @@ class Feed:
             self._waiting.reverse()
 
     async def next(self) -> ChatCompletionChunk | None:
-        """Return the next chunk, None at the end."""
-        chunk = self.ready()
-        if chunk is None:
-            await self.prime()
-            chunk = self.ready()
-        return chunk
+        """Wait for the next chunk, where none is `ready`; None at the end."""
+        await self.prime()
+        return self.ready()
 
     def ready(self) -> ChatCompletionChunk | None:
         """Hand out a chunk that has arrived already, None if there is none."""

@@ -118,7 +118,8 @@ class Sender:
         self, call: Call, request: ChatCompletionRequest
     ) -> AsyncGenerator[Sequence[Item | Piece], None]:
         """Send the request and yield what arrives together; records the attempt on the call."""
-        began, failure, response, reader = call.now(), None, None, None
+        now = call.runtime.now
+        began, failure, response, reader = now(), None, None, None
         info = call.info
         info.status, info.request_id, info.trace_id, info.headers = None, None, None, {}
         info.bytes_received = 0
@@ -132,7 +133,7 @@ class Sender:
             http.headers = checked_headers(http.headers)
         try:
             response = await self.wire.transport.send(http)
-            info.waited += call.now() - began
+            info.waited += now() - began
             self._responses.append(response)
             self._note(call, response)
             if response.status not in _OK:
@@ -144,14 +145,12 @@ class Sender:
                 max_bytes=self.wire.max_event_bytes,
             )
             while not reader.done:
-                asked = call.now()
+                asked = now()
                 try:
                     data = await response.receive()
                 except APIConnectionError as error:
-                    if not reader.is_events:
-                        raise
                     data = self._broken(reader, error)
-                info.waited += call.now() - asked
+                info.waited += now() - asked
                 info.bytes_received += len(data)
                 batch = reader.read(data) if data else reader.end()
                 if batch:
@@ -183,14 +182,20 @@ class Sender:
 
     @staticmethod
     def _broken(reader: AnswerReader, error: APIConnectionError) -> bytes:
-        """Tell of a stream that broke off; after the last word that is as good as its end."""
+        """Tell of a connection that broke; after the last word that is as good as its end."""
         if reader.complete:
             return b""
-        raise StreamInterruptedError(
-            f"the connection broke after {reader.delivered} events of the stream",
-            partial=reader.partial,
-            delivered=reader.delivered,
-        ) from error
+        try:
+            if not reader.is_events:
+                raise error
+            raise StreamInterruptedError(
+                f"the connection broke after {reader.delivered} events of the stream",
+                partial=reader.partial,
+                delivered=reader.delivered,
+            ) from error
+        finally:
+            # Its traceback refers to this frame.
+            del error
 
     @staticmethod
     def _record(call: Call, began: float, failure: OrqError | None) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from orq_core.limits import Limits
 
 _BUFFER = 65536
+_LATE = 0.02  # seconds that a limit may be noticed too late
 _BROKEN = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
 _current = threading.local()
 
@@ -69,10 +70,35 @@ class LimitedReader(io.RawIOBase):
 
     def readinto(self, buffer: Buffer, /) -> int:
         """Receive once."""
-        self._sock.settimeout(self._limits.remaining() if self.waits else 0.0)
-        size = self._sock.recv_into(buffer)
+        size = self._wait(buffer) if self.waits else self._try(buffer)
         self.ended = size == 0
         return size
+
+    def _wait(self, buffer: Buffer) -> int:
+        """Receive within the limits.
+
+        Telling the socket another time costs a system call, so a time that is somewhat too short
+        stays, and is looked at again when it is over.
+        """
+        sock = self._sock
+        while True:
+            left = self._limits.remaining()
+            told = sock.gettimeout()
+            if left is None:
+                if told is not None:
+                    sock.settimeout(None)
+            elif told is None or not left / 2 < told < left + _LATE:
+                sock.settimeout(left)
+            try:
+                return sock.recv_into(buffer)
+            except TimeoutError:
+                # Raises where a limit was reached.
+                if self._limits.remaining() is None:
+                    raise
+
+    def _try(self, buffer: Buffer) -> int:
+        self._sock.settimeout(0.0)
+        return self._sock.recv_into(buffer)
 
     def close(self) -> None:
         """Let go of the socket."""
@@ -122,10 +148,13 @@ class _Limited(HTTPConnection):
     """Tells the limits when it is connected and when the request is out."""
 
     response_class = _Response
+    _held: list[bytes] | None = None
 
     def connect(self) -> None:
         super().connect()
-        self._enter()
+        limits = self._enter()
+        if limits is not None:
+            self.sock.settimeout(limits.remaining())
 
     def _new_conn(self) -> socket.socket:
         """Connect within the call's limit; urllib3 grants it to each address of a name anew."""
@@ -150,8 +179,22 @@ class _Limited(HTTPConnection):
             self._enter()
         # A server that leaves before it has read all of a request may have said why.
         with suppress(ssl.SSLEOFError):
-            super().request(*args, **kwargs)
+            self._held = []
+            try:
+                super().request(*args, **kwargs)
+                held, self._held = self._held, None
+                for data in _joined(held):
+                    self.send(data)
+            finally:
+                self._held = None
         self._enter()
+
+    def send(self, data: Any) -> None:
+        """Send; head and body of a request go together, which wakes the server once."""
+        if self._held is None:
+            super().send(data)
+        else:
+            self._held.append(data)
 
     def getresponse(self) -> Any:
         """Read the head; urllib3 drops an answer that it refuses, and its socket stays open."""
@@ -165,11 +208,18 @@ class _Limited(HTTPConnection):
         finally:
             _current.response = None
 
-    def _enter(self) -> None:
+    @staticmethod
+    def _enter() -> Limits | None:
         limits = _limits()
         if limits is not None:
             limits.enter("first_event")
-            self.sock.settimeout(limits.remaining())
+            limits.remaining()
+        return limits
+
+
+def _joined(held: list[bytes]) -> list[bytes]:
+    """Put small pieces together; a large body is not copied for it."""
+    return [b"".join(held)] if sum(map(len, held)) <= _BUFFER else held
 
 
 class _LimitedTls(_Limited, HTTPSConnection):

@@ -58,7 +58,10 @@ class RequestsResponse:
 
     async def receive(self) -> bytes:
         """Return what has arrived, ``b""`` at the end."""
-        if self._reads(True):
+        with self._lock:
+            closed = self._closed
+            self._reading = not closed
+        if closed:
             raise _closed_here()
         try:
             if self._reader is None:
@@ -71,7 +74,9 @@ class RequestsResponse:
                 raise _closed_here() from error
             raise failure(error, self._http) from error
         finally:
-            closed = self._reads(False)
+            with self._lock:
+                # Another thread, or a signal's handler, may have closed this meanwhile.
+                self._reading, closed = False, self._closed
             if closed:
                 self._release(drop=True)
         if closed:
@@ -100,12 +105,6 @@ class RequestsResponse:
                 return data
         answer.close()
         return b""
-
-    def _reads(self, reading: bool) -> bool:
-        """Note whether a thread reads; tell whether another one has closed this meanwhile."""
-        with self._lock:
-            self._reading = reading
-            return self._closed
 
     def close(self) -> None:
         """Give the connection back if the body is over, else drop it."""

@@ -101,8 +101,9 @@ class RequestsTransport:
         return self._pool().send(
             prepared,
             stream=True,
-            # Reads are bounded by the limits themselves, see `LimitedReader`.
-            timeout=cast("Any", (connect, None)),
+            # Reads are bounded by the limits themselves, see `LimitedReader`, which takes what is
+            # set here if it fits.
+            timeout=cast("Any", (connect, http.limits.timeout.first_event)),
             proxies={} if proxy is None else {"http": proxy, "https": proxy},
         )
 
