@@ -91,7 +91,10 @@ class Feed:
         return result
 
     async def prime(self) -> None:
-        """Pull the first chunk, so that what fails before it fails inside ``create``."""
+        """Wait until a chunk is `ready`, or none will come.
+
+        Done for the first one too, so that what fails before it fails inside ``create``.
+        """
         while not self._waiting:
             items = await self._pull()
             if items is None:
@@ -102,11 +105,6 @@ class Feed:
                 else:
                     self._waiting.append(item)
             self._waiting.reverse()
-
-    async def next(self) -> ChatCompletionChunk | None:
-        """Wait for the next chunk, where none is `ready`; None at the end."""
-        await self.prime()
-        return self.ready()
 
     def ready(self) -> ChatCompletionChunk | None:
         """Hand out a chunk that has arrived already, None if there is none."""

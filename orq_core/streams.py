@@ -64,7 +64,8 @@ class Stream(BaseStream):
         """Wait for the next chunk."""
         chunk = self._feed.ready()
         if chunk is None:
-            chunk = drive(self._feed.next())
+            drive(self._feed.prime())
+            chunk = self._feed.ready()
             if chunk is None:
                 raise StopIteration
         return chunk
@@ -110,7 +111,8 @@ class AsyncStream(BaseStream):
         """Wait for the next chunk."""
         chunk = self._feed.ready()
         if chunk is None:
-            chunk = await self._feed.next()
+            await self._feed.prime()
+            chunk = self._feed.ready()
             if chunk is None:
                 raise StopAsyncIteration
         return chunk

@@ -35,10 +35,17 @@ class Chunks:
         if self._line:
             data, self._line = self._line + data, b""
         content: list[bytes] = []
-        at = 0
-        if not self._inside and self._trailers < 0:
-            at = _whole(data, content)
-        if at < len(data):
+        at, end = 0, len(data)
+        plain = not self._inside and self._trailers < 0
+        while plain and at < end and (head := _HEAD.match(data, at)) is not None:
+            # Chunks that are complete take half of the time.
+            begin = head.end()
+            stop = begin + int(head[1], 16)
+            plain = stop > begin and data.startswith(b"\r\n", stop)
+            if plain:
+                content.append(data[begin:stop])
+                at = stop + 2
+        if at < end:
             self._feed(data, at, content)
         return content[0] if len(content) == 1 else b"".join(content)
 
@@ -86,19 +93,3 @@ class Chunks:
             self.ended = True
         elif self._trailers > _MOST_TRAILERS:
             raise BadFraming("too many trailers")
-
-
-def _whole(data: bytes, content: list[bytes]) -> int:
-    """Take the chunks that are plain and complete, in half the time; tell where they end."""
-    at, end = 0, len(data)
-    while at < end:
-        head = _HEAD.match(data, at)
-        if head is None:
-            break
-        begin = head.end()
-        stop = begin + int(head[1], 16)
-        if stop == begin or not data.startswith(b"\r\n", stop):
-            break
-        content.append(data[begin:stop])
-        at = stop + 2
-    return at

@@ -84,25 +84,21 @@ class RequestsResponse:
         return data
 
     def _read(self) -> bytes:
-        """Receive once at most."""
-        if self._plain is None:
+        """Receive what the next piece of content needs."""
+        answer = self._plain
+        if answer is None:
             return self._raw.read1(_PIECE, decode_content=True)
-        if self._plain.chunked:
-            return self._read_chunks(self._plain)
-        data = self._plain.read1(_PIECE)
-        if not data:
-            if self._plain.length:
-                raise IncompleteRead(data, self._plain.length)
-            self._plain.close()
-        return data
-
-    def _read_chunks(self, answer: HTTPResponse) -> bytes:
-        while not self._chunks.ended:
-            received = answer.fp.read1(_PIECE)
-            if not received:
-                raise IncompleteRead(received)
-            if data := self._chunks.feed(received):
-                return data
+        if answer.chunked:
+            while not self._chunks.ended:
+                received = answer.fp.read1(_PIECE)
+                if not received:
+                    raise IncompleteRead(received)
+                if data := self._chunks.feed(received):
+                    return data
+        elif data := answer.read1(_PIECE):
+            return data
+        elif answer.length:
+            raise IncompleteRead(data, answer.length)
         answer.close()
         return b""
 
