@@ -67,6 +67,15 @@ class Source:
         self.aborted += 1
 
 
+async def pull(feed: Feed) -> ChatCompletionChunk | None:
+    """Read one chunk, as streams do."""
+    chunk = feed.ready()
+    if chunk is None:
+        await feed.prime()
+        chunk = feed.ready()
+    return chunk
+
+
 class Mode:
     """Runs one body as blocking code or as a task."""
 
@@ -89,7 +98,7 @@ class Mode:
 
     async def read(self, feed: Feed) -> list[str]:
         texts = []
-        while (item := await feed.next()) is not None:
+        while (item := await pull(feed)) is not None:
             texts.append(item.text)
         return texts
 
@@ -165,10 +174,10 @@ def test_an_early_close_is_seen_by_every_layer_outermost_first(mode: Mode) -> No
 
     async def body() -> None:
         feed = mode.feed(source, recorder(endings), outer, inner)
-        await feed.next()
+        await pull(feed)
         await feed.close()
         await feed.close()
-        assert await feed.next() is None
+        assert await pull(feed) is None
 
     mode.run(body)
     assert [ending.outcome for ending in endings] == ["closed_early"]
@@ -336,14 +345,14 @@ def test_only_one_reads_at_a_time() -> None:
 
     async def body() -> None:
         feed = Mode(True).feed(Source(CHUNKS), slow)
-        first = asyncio.create_task(feed.next())
+        first = asyncio.create_task(pull(feed))
         await asyncio.sleep(0)
         with pytest.raises(RuntimeError, match="being read by another"):
-            await feed.next()
+            await pull(feed)
         await feed.close()
         gate.set()
         assert await first is not None
-        assert await feed.next() is None
+        assert await pull(feed) is None
 
     asyncio.run(body())
 
@@ -578,7 +587,7 @@ def test_a_failing_end_of_a_layer_is_raised_after_the_rest_was_closed(mode: Mode
 
     async def body() -> None:
         feed = mode.feed(source, bad_end)
-        await feed.next()
+        await pull(feed)
         await feed.close()
 
     with pytest.raises(ValueError, match="bad end"):
@@ -617,7 +626,7 @@ def test_the_error_of_a_closing_layer_keeps_no_call(mode: Mode) -> None:
 
     async def body() -> Any:
         feed = mode.feed(Source(CHUNKS), failing)
-        await feed.next()
+        await pull(feed)
         with contextlib.suppress(LookupError):
             await feed.close()
         return weakref.ref(feed.call)

@@ -81,6 +81,10 @@ class Decoder:
             data = b"".join([*self._pieces, data])
             self._pieces.clear()
             self._pieces_size = 0
+        elif self._pieces and b"\n" not in data:
+            # A large event's line is looked through once, not for each thing that may end it.
+            self._hold(data, blocks)
+            return blocks
         elif self._size or self._pieces:
             end = data.find(b"\n\n") + 2
             if end < 2 or len(data) > self._max:
@@ -149,10 +153,14 @@ class Decoder:
             if self._size > self._max:
                 raise EventTooLarge(f"more than {self._max} bytes", blocks)
         if rest:
-            self._pieces.append(rest)
-            self._pieces_size += len(rest)
-            if self._size + self._pieces_size > self._max:
-                raise EventTooLarge(f"more than {self._max} bytes", blocks)
+            self._hold(rest, blocks)
+
+    def _hold(self, data: bytes, blocks: list[Block]) -> None:
+        """Keep a piece of a line that has no end yet."""
+        self._pieces.append(data)
+        self._pieces_size += len(data)
+        if self._size + self._pieces_size > self._max:
+            raise EventTooLarge(f"more than {self._max} bytes", blocks)
 
     def _line(self, line: bytes) -> None:
         if line.startswith(b"data:"):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
 
-from orq_core._http import http_request
+from orq_core._http_request import http_request
 from orq_core.config import resolve_key
 from orq_core.errors import ConfigurationError, OrqError
 from orq_core.explain.changes import is_shown

@@ -1,7 +1,6 @@
 """Connections for urllib3 whose every wait ends at the limits of the call that uses them.
 
-A read time-out starts anew with each byte, so a server that drips its head or body would hold a
-call for ever. Here each single receive asks the limits how long it may still take.
+urllib3 grants each step of a call its own time; here each asks the call's limits what is left.
 """
 
 from __future__ import annotations
@@ -21,17 +20,15 @@ from urllib3.exceptions import NewConnectionError
 from urllib3.util.connection import allowed_gai_family
 
 from orq_core.transports._dial import dial
+from orq_core.transports._reader import LimitedReader
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Generator
 
-    from typing_extensions import Buffer
-
     from orq_core.limits import Limits
 
 _BUFFER = 65536
-_LATE = 0.02  # seconds that a limit may be noticed too late
 _BROKEN = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
 _current = threading.local()
 
@@ -51,60 +48,6 @@ def using(limits: Limits) -> Generator[None, None, None]:
 
 def _limits() -> Limits | None:
     return getattr(_current, "limits", None)
-
-
-class LimitedReader(io.RawIOBase):
-    """Reads a socket; ``waits`` set to False, it fails where it would have to wait."""
-
-    def __init__(self, sock: socket.socket, limits: Limits, owner: io.BufferedIOBase) -> None:
-        """Read until closed; ``owner`` keeps the socket open and is closed with this."""
-        self.waits = True
-        self.ended = False
-        self._sock = sock
-        self._limits = limits
-        self._owner = owner
-
-    def readable(self) -> bool:
-        """Say that this can be read."""
-        return True
-
-    def readinto(self, buffer: Buffer, /) -> int:
-        """Receive once."""
-        size = self._wait(buffer) if self.waits else self._try(buffer)
-        self.ended = size == 0
-        return size
-
-    def _wait(self, buffer: Buffer) -> int:
-        """Receive within the limits.
-
-        Telling the socket another time costs a system call, so a time that is somewhat too short
-        stays, and is looked at again when it is over.
-        """
-        sock = self._sock
-        while True:
-            left = self._limits.remaining()
-            told = sock.gettimeout()
-            if left is None:
-                if told is not None:
-                    sock.settimeout(None)
-            elif told is None or not left / 2 < told < left + _LATE:
-                sock.settimeout(left)
-            try:
-                return sock.recv_into(buffer)
-            except TimeoutError:
-                # Raises where a limit was reached.
-                if self._limits.remaining() is None:
-                    raise
-
-    def _try(self, buffer: Buffer) -> int:
-        self._sock.settimeout(0.0)
-        return self._sock.recv_into(buffer)
-
-    def close(self) -> None:
-        """Let go of the socket."""
-        if not self.closed:
-            super().close()
-            self._owner.close()
 
 
 class _Response(http.client.HTTPResponse):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from orq_core.limits import Limits
     from orq_core.transports import HttpRequest
-    from orq_core.transports._connections import LimitedReader
+    from orq_core.transports._reader import LimitedReader
 
 FAILURES = (requests.RequestException, HTTPError, HTTPException, OSError)
 _PIECE = 65536
