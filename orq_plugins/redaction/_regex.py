@@ -20,6 +20,8 @@ Node = tuple[Any, Any]
 """An operation and its operands, as the parser of `re` gives them."""
 
 REPEATS = frozenset({"MAX_REPEAT", "MIN_REPEAT"})
+ONE_CHARACTER = frozenset({"LITERAL", "NOT_LITERAL", "ANY", "IN"})
+_HOLDERS = frozenset({"ASSERT", "ASSERT_NOT", "SUBPATTERN"})
 _CATEGORIES = {
     "CATEGORY_DIGIT": r"\d",
     "CATEGORY_NOT_DIGIT": r"\D",
@@ -68,6 +70,30 @@ def width(pattern: str) -> int:
 def name_of(node: Node) -> str:
     """Return the name of a node's operation, as in ``MAX_REPEAT``."""
     return str(node[0])
+
+
+def made(name: str, value: Any) -> Node:
+    """Return a node of the operation of that name."""
+    return getattr(_constants, name), value
+
+
+def bodies(node: Node) -> list[Any]:
+    """Return the sequences of nodes that a node holds."""
+    name, value = name_of(node), node[1]
+    if name == "BRANCH":
+        return list(value[1])
+    if name in REPEATS or name in _HOLDERS:
+        return [value[-1]]
+    return []
+
+
+def rebuilt(node: Node, change: Callable[[Any], list[Node]]) -> Node:
+    """Return a node with each of its `bodies` changed."""
+    operation, value = node
+    new = [_parser.SubPattern(_parser.State(), change(body)) for body in bodies(node)]
+    if name_of(node) == "BRANCH":
+        return operation, (value[0], new)
+    return (operation, (*value[:-1], *new)) if new else node
 
 
 def sequence(nodes: Any) -> str:

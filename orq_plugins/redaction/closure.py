@@ -9,12 +9,16 @@ same states one character at a time.
 
 from __future__ import annotations
 
+import re
+from functools import cached_property
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
+from orq_plugins.redaction._case import cased
 from orq_plugins.redaction._regex import (
+    ONE_CHARACTER,
     REPEATS,
     Node,
     bounds,
@@ -24,24 +28,49 @@ from orq_plugins.redaction._regex import (
     sequence,
     source,
 )
+from orq_plugins.redaction.skipping import ASCII, breaks, narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _END = r"\Z"
-_ONE_CHARACTER = frozenset({"LITERAL", "NOT_LITERAL", "ANY", "IN"})
 
 
-@define(frozen=True)
+@define(frozen=True, eq=False)
 class Guarded:
-    """A pattern cut in two: what it looks back at, and the rest; ``opening`` is its closure.
+    """A pattern cut in two: what it looks back at, and the rest.
 
-    Of many patterns with the same guard it needs to be tried only once at each place.
+    ``opening`` is the closure of the rest, ``touch`` matches what either of them does. Of many
+    patterns with the same guard it needs to be tried only once at each place. ``nodes`` is the tree
+    of the rest, None where flags change what it says.
     """
 
     guard: str
     rest: str
     opening: str | None
+    touch: str
+    nodes: list[Node] | None
+
+    @cached_property
+    def refused(self) -> frozenset[str]:
+        """The ASCII characters that may not stand before it."""
+        if not self.guard:
+            return frozenset()
+        guard = re.compile(self.guard)
+        return frozenset(each for each in ASCII if guard.match(each, 1) is None)
+
+    @cached_property
+    def begins(self) -> frozenset[str]:
+        """The ASCII characters that it may begin with."""
+        if self.nodes is None:
+            touch = re.compile(self.touch)
+            return frozenset(each for each in ASCII if touch.match(each))
+        return frozenset(each for each in ASCII if narrowed(self.nodes, each) is not None)
+
+    @cached_property
+    def breaks(self) -> frozenset[str]:
+        """The characters behind a plain word in which it has no place."""
+        return frozenset() if self.nodes is None else breaks(self.nodes)
 
 
 def guarded(pattern: str) -> Guarded:
@@ -51,14 +80,18 @@ def guarded(pattern: str) -> Guarded:
     end on its way, so that more text could change what it finds there. Raises PatternError for
     constructs that don't allow this: back references, conditions, atomic groups, anchors.
     """
-    nodes = parse(pattern)
+    nodes = cased(parse(pattern))
     if len(nodes) == 1 and name_of(nodes[0]) == "SUBPATTERN":
         _, add, remove, body = nodes[0][1]
         inner = _cut(list(body))
+        if not add and not remove:
+            return inner
         return Guarded(
             flagged(add, remove, inner.guard) if inner.guard else "",
             flagged(add, remove, inner.rest),
             None if inner.opening is None else flagged(add, remove, inner.opening),
+            flagged(add, remove, inner.touch),
+            None,
         )
     return _cut(nodes)
 
@@ -72,20 +105,30 @@ def context(pattern: str) -> tuple[int, int]:
 def _cut(nodes: list[Node]) -> Guarded:
     guards = list(takewhile(_looks_back, nodes))
     rest = nodes[len(guards) :]
-    return Guarded(sequence(guards), sequence(rest), _follow(rest, beginning=True))
+    return Guarded(sequence(guards), sequence(rest), opening_of(rest), touch_of(rest), nodes=rest)
+
+
+def opening_of(nodes: list[Node]) -> str | None:
+    """Write the closure of a sequence, None if it can't be left unfinished."""
+    return _follow(nodes, beginning=True)
+
+
+def touch_of(nodes: list[Node]) -> str:
+    """Write what matches all that a sequence or its closure matches."""
+    return _follow(nodes, beginning=True, whole="") or ""
 
 
 def _looks_back(node: Node) -> bool:
     return name_of(node) in {"ASSERT", "ASSERT_NOT"} and node[1][0] < 0
 
 
-def _follow(nodes: Any, *, beginning: bool = False) -> str | None:
+def _follow(nodes: Any, *, beginning: bool = False, whole: str | None = None) -> str | None:
     """Beginnings of a sequence: those of its first node, or that node and those of the rest.
 
     At the ``beginning`` of a pattern there must be at least one character of it: the end of a text
-    is always open.
+    is always open. ``whole`` is what follows the last node, if that is to be matched too.
     """
-    found: str | None = None
+    found = whole
     given = list(nodes)
     for at in range(len(given) - 1, -1, -1):
         node = given[at]
@@ -103,7 +146,7 @@ def _either(choices: Iterable[str | None]) -> str | None:
 def _begun(node: Node, *, beginning: bool = False) -> str | None:
     """Beginnings of one node; None if it can't be left unfinished by the end of the text."""
     name, value = name_of(node), node[1]
-    if name in _ONE_CHARACTER:
+    if name in ONE_CHARACTER:
         return None if beginning else _END
     if name in REPEATS:
         return _repeated(*value, beginning=beginning)
@@ -126,7 +169,7 @@ def _repeated(low: int, high: Any, body: Any, *, beginning: bool) -> str | None:
     inner = _follow(body)
     if inner is None or high == 0:
         return None
-    if beginning and len(body) == 1 and name_of(body[0]) in _ONE_CHARACTER:
+    if beginning and len(body) == 1 and name_of(body[0]) in ONE_CHARACTER:
         return None if high == 1 else f"(?:{sequence(body)}){bounds(1, high - 1)}{_END}"
     return inner if high == 1 else f"(?:{sequence(body)}){bounds(0, high - 1)}{inner}"
 

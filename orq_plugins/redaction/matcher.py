@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from attrs import define, field
 
 from orq_core import ConfigurationError, PluginError
-from orq_plugins.redaction._regex import PatternError, width
-from orq_plugins.redaction.closure import Guarded, context, guarded
+from orq_plugins.redaction._regex import PatternError, sequence, width
+from orq_plugins.redaction.closure import Guarded, context, guarded, opening_of, touch_of
 from orq_plugins.redaction.detectors import CallableDetector, Detector
-from orq_plugins.redaction.union import union
+from orq_plugins.redaction.union import Union
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # Patterns of longer matches are looked for apart, or a long text would be searched for all of them
 # as far back as the longest key may reach.
 _SHORT = 512
+_RESTS = Union(lambda part: part.rest, sequence)
+_OPENINGS = Union(lambda part: part.opening, opening_of)
+_TOUCHES = Union(lambda part: part.touch, touch_of)
 
 
 @define(frozen=True)
@@ -74,9 +77,7 @@ class Matcher:
     callables: tuple[CallableDetector, ...] = ()
     behind: int = field(init=False, default=1)
     _each: tuple[_Compiled, ...] = field(init=False, repr=False)
-    _any: re.Pattern[str] = field(init=False, repr=False)
-    _open_anywhere: _Opening = field(init=False, repr=False)
-    _openings: tuple[_Opening, ...] = field(init=False, repr=False)
+    _parts: tuple[tuple[int, Guarded], ...] = field(init=False, repr=False)
 
     @classmethod
     def of(cls, detectors: Iterable[Detector | CallableDetector]) -> Matcher:
@@ -106,13 +107,41 @@ class Matcher:
                 ) from error
             self.behind = max(self.behind, before)
         self._each = tuple(each)
-        self._any = union([part for _, part in parts], lambda part: part.rest)
-        far = max((reach for reach, _ in parts), default=0)
-        self._open_anywhere = _Opening(far, union([part for _, part in parts], _opening))
-        self._openings = (
-            _Opening(_SHORT, union([part for reach, part in parts if reach <= _SHORT], _opening)),
-            _Opening(far, union([part for reach, part in parts if reach > _SHORT], _opening)),
+        self._parts = tuple(parts)
+
+    # Compiled when they are needed: that takes longer than many calls.
+
+    @cached_property
+    def _any(self) -> re.Pattern[str]:
+        return _RESTS.of(part for _, part in self._parts)
+
+    @cached_property
+    def _touch(self) -> re.Pattern[str]:
+        return _TOUCHES.of(part for _, part in self._parts)
+
+    @cached_property
+    def _open_anywhere(self) -> _Opening:
+        far = max((reach for reach, _ in self._parts), default=0)
+        return _Opening(far, _OPENINGS.of(part for _, part in self._parts))
+
+    @cached_property
+    def _openings(self) -> tuple[_Opening, ...]:
+        near = [part for reach, part in self._parts if reach <= _SHORT]
+        far = [part for reach, part in self._parts if reach > _SHORT]
+        return (
+            _Opening(_SHORT, _OPENINGS.of(near)),
+            _Opening(self._open_anywhere.reach, _OPENINGS.of(far)),
         )
+
+    def touched(self, text: str, start: int) -> int:
+        """Return the leftmost place at which something was found, or may be, by more text.
+
+        One search that most texts need no other than; of a long one ``start`` is returned.
+        """
+        if self.callables or len(text) - start > _SHORT:
+            return start
+        found = self._touch.search(text, start)
+        return len(text) if found is None else found.start()
 
     def open_at(self, text: str, start: int) -> int:
         """Return the leftmost place from which more text could change what is found."""
@@ -165,10 +194,6 @@ class Matcher:
 def _made(detectors: tuple[Detector, ...], callables: tuple[CallableDetector, ...]) -> Matcher:
     # Compiling takes longer than many calls; matchers keep no state, so all may share one.
     return Matcher(detectors, callables)
-
-
-def _opening(part: Guarded) -> str | None:
-    return part.opening
 
 
 def _asked(detector: CallableDetector, text: str) -> list[Match]:

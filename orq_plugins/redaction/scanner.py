@@ -75,13 +75,14 @@ class Scanner:
 
     def _settled(self, *, final: bool = False) -> list[Span]:
         text, at, matcher = self._text, self._at, self._matcher
-        opens = len(text) if final else matcher.open_at(text, at)
+        place = matcher.touched(text, at)
+        opens = len(text) if final or place == len(text) else matcher.open_at(text, place)
         spans: list[Span] = []
-        while (found := matcher.first(text, at, opens)) is not None:
+        while place < opens and (found := matcher.first(text, place, opens)) is not None:
             if found.start > at:
                 spans.append(Span(text[at : found.start], None))
             spans.append(Span(text[found.start : found.end], found.entity))
-            at = found.end
+            at = place = found.end
             if at > opens:
                 opens = matcher.open_at(text, at)
         if opens > at:

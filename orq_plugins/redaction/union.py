@@ -5,50 +5,81 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from orq_plugins.redaction.skipping import ASCII, LONGEST_WORD, narrowed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from orq_plugins.redaction._regex import Node
     from orq_plugins.redaction.closure import Guarded
 
-_ASCII = [chr(code) for code in range(128)]
 _BEYOND = "\\x80-\U0010ffff"
 _NEVER = r"(?!)"
 
 
-def union(parts: Sequence[Guarded], choose: Callable[[Guarded], str | None]) -> re.Pattern[str]:
-    """Compile what ``choose`` takes of each part, as alternatives.
+class Union:
+    """Alternatives: of each pattern what ``take`` takes, or what ``write`` writes of its tree.
 
-    Two looks come before them all: at the character before, which most guards refuse when it is a
-    letter, and at the first one, which rules out most of the rest.
+    Before those that look back at something come three looks: at the character before, which most
+    guards refuse when it is a letter; at the word, which is mostly a plain one; and at the first
+    character. Of the others only those are tried that can begin with the character.
     """
-    guarded = [part for part in parts if part.guard and choose(part) is not None]
-    free = [part for part in parts if not part.guard and choose(part) is not None]
-    written = [f"{_looks(some)}(?:{_groups(some, choose)})" for some in (guarded, free) if some]
-    return re.compile("|".join(written) or _NEVER)
 
+    def __init__(
+        self,
+        take: Callable[[Guarded], str | None],
+        write: Callable[[list[Node]], str | None],
+    ) -> None:
+        """Take the same of all patterns."""
+        self._take = take
+        self._write = write
 
-def _groups(parts: Iterable[Guarded], choose: Callable[[Guarded], str | None]) -> str:
-    groups: dict[str, list[str]] = {}
-    for part in parts:
-        groups.setdefault(part.guard, []).append(choose(part) or _NEVER)
-    return "|".join(f"{guard}(?:{'|'.join(rests)})" for guard, rests in groups.items())
+    def of(self, parts: Iterable[Guarded]) -> re.Pattern[str]:
+        """Compile the alternatives."""
+        possible = [part for part in parts if self._take(part) is not None]
+        guarded = [part for part in possible if part.guard]
+        free = [part for part in possible if not part.guard]
+        written = [
+            *([f"{_looks(guarded)}(?:{self._grouped(guarded)})"] if guarded else ()),
+            *([self._sorted(free)] if free else ()),
+        ]
+        return re.compile("|".join(written) or _NEVER)
+
+    def _grouped(self, parts: Sequence[Guarded]) -> str:
+        groups: dict[str, list[str]] = {}
+        for part in parts:
+            groups.setdefault(part.guard, []).append(self._take(part) or _NEVER)
+        return "|".join(f"{guard}(?:{'|'.join(rests)})" for guard, rests in groups.items())
+
+    def _sorted(self, parts: Sequence[Guarded]) -> str:
+        """Write the alternatives for each character that some of them begin with."""
+        alternatives: dict[str, None] = {}
+        first = frozenset[str]().union(*(part.begins for part in parts))
+        for character in sorted(first):
+            ways = [way for part in parts if (way := self._begun(part, character)) is not None]
+            alternatives["|".join(ways)] = None
+        whole = "|".join(self._take(part) or _NEVER for part in parts)
+        alternatives[f"(?=[{_BEYOND}])(?:{whole})"] = None
+        return f"(?=[{_class(first)}{_BEYOND}])(?:{'|'.join(alternatives)})"
+
+    def _begun(self, part: Guarded, character: str) -> str | None:
+        if part.nodes is None:
+            return self._take(part) if character in part.begins else None
+        nodes = narrowed(part.nodes, character)
+        return None if nodes is None else self._write(nodes)
 
 
 def _looks(parts: Sequence[Guarded]) -> str:
-    before = _class(c for c in _ASCII if all(_refuses(part, c) for part in parts))
-    first = _class(c for c in _ASCII if any(_begins(part, c) for part in parts))
+    before = frozenset(ASCII).intersection(*(part.refused for part in parts))
+    after = frozenset(ASCII).intersection(*(part.breaks for part in parts))
+    first = frozenset[str]().union(*(part.begins for part in parts))
     # Beyond ASCII nothing is ruled out: that would take a look at each of a million characters.
-    return (f"(?<![{before}])" if before else "") + f"(?=[{first}{_BEYOND}])"
+    return (
+        (f"(?<![{_class(before)}])" if before else "")
+        + (f"(?![A-Za-z]{{1,{LONGEST_WORD}}}[{_class(after)}])" if after else "")
+        + f"(?=[{_class(first)}{_BEYOND}])"
+    )
 
 
 def _class(characters: Iterable[str]) -> str:
-    return "".join(f"\\x{ord(each):02x}" for each in characters)
-
-
-def _refuses(part: Guarded, before: str) -> bool:
-    return bool(part.guard) and re.compile(part.guard).match(before, 1) is None
-
-
-def _begins(part: Guarded, first: str) -> bool:
-    opening = part.opening or _NEVER
-    return bool(re.match(part.rest, first) or re.match(opening, first))
+    return "".join(f"\\x{ord(each):02x}" for each in sorted(characters))
