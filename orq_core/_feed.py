@@ -111,7 +111,8 @@ class Feed:
         chunk = next(self._run, None)
         if chunk is not None or not self._waiting:
             return chunk
-        self._settle()
+        if self._template is not None:
+            self._settle()
         piece = self._waiting.pop()
         if isinstance(piece, tuple):
             self._template, self._texts = piece
@@ -119,7 +120,7 @@ class Feed:
             self._left = iter(self._texts)
             self._run = map(self._template.make, self._left)
             return next(self._run)
-        self._accumulator.take(piece)
+        self._accumulator.add(piece)
         self._delivered += 1
         return piece
 

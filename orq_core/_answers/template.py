@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import re
 from functools import cache, partial
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar, Union, cast
 
 import msgspec
-from attrs import fields
 
 from orq_core._json import dumps, is_list, is_object, loads
 from orq_core.models import (
@@ -25,8 +23,8 @@ from orq_core.models import (
     FunctionCallDelta,
     ToolCallDelta,
 )
+from orq_core.models._alike import PATH, is_plain, values_of
 from orq_core.models._generated import copier, is_generated
-from orq_core.models.base import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -45,7 +43,6 @@ _TEXTS = ("content", "reasoning_content", "reasoning")
 _ARGUMENTS = "arguments"
 _CLASSES = (ChatCompletionChunk, ChunkChoice, Delta, ToolCallDelta, FunctionCallDelta)
 _SITE = r'"%s"\s*:\s*("(?:[^"\\]|\\.)*")'
-_SCALARS = {str, int, float, bool, type(None)}
 _KEPT = 4  # templates at once: choices and tool calls take turns
 _TRIALS = 3  # templates that may prove useless before learning stops
 
@@ -80,19 +77,13 @@ class Template:
             models += [calls[0], calls[0].function]
         # As a partial it costs no call of its own.
         self.make = partial(_copier(field), *models)
-        others = _values(Delta, frozenset({"content", "role", "name"}))
+        others = values_of(Delta, frozenset({"content", "role", "name"}))
         self.adds_content_only = field == "content" and not any(others(delta))
 
 
 @cache
-def _values(kind: Any, but: frozenset[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """Make the function that returns what is in a model's fields, but for some."""
-    return attrgetter(*(each.name for each in fields(kind) if each.name not in but | {"_given"}))
-
-
-@cache
 def _copier(field: str) -> Callable[..., ChatCompletionChunk]:
-    outer = (ChatCompletionChunk, "choices", True), (ChunkChoice, "delta", False)
+    outer = PATH[:2]
     if field != _ARGUMENTS:
         return copier(*outer, (Delta, field, False))
     call = (ToolCallDelta, "function", False), (FunctionCallDelta, field, False)
@@ -200,7 +191,7 @@ def _template(
         holder[field] = text
         if same:
             chunk = structure(body, ChatCompletionChunk)
-            return Template(before, after, field, chunk) if _is_plain(chunk) else None
+            return Template(before, after, field, chunk) if is_plain(chunk) else None
     return None
 
 
@@ -225,19 +216,3 @@ def _hole(body: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
 @cache
 def _site(field: str) -> re.Pattern[bytes]:
     return re.compile((_SITE % field).encode())
-
-
-def _is_plain(chunk: ChatCompletionChunk) -> bool:
-    """Tell whether `Template.make` copies all of it that could be changed."""
-    choice = chunk.choices[0]
-    delta = choice.delta
-    models: list[tuple[Any, str]] = [(chunk, "choices"), (choice, "delta")]
-    models.append((delta, "tool_calls"))
-    for call in delta.tool_calls or ():
-        models += [(call, "function"), (call.function or FunctionCallDelta(), "")]
-    for model, copied in models:
-        kind: Any = kind_of(model)
-        values = _values(kind, frozenset({copied, "extra"}))(model)
-        if {*map(type, (*values, *model.extra.values()))} - _SCALARS:
-            return False
-    return True

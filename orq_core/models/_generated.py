@@ -9,6 +9,7 @@ else is handed over by reference.
 from __future__ import annotations
 
 from functools import cache
+from operator import is_
 from typing import TYPE_CHECKING, Any, get_origin
 from weakref import WeakSet
 
@@ -160,6 +161,44 @@ def copier(*path: tuple[type[Answer], str, bool]) -> Callable[..., Any]:
         "copy", f"{models}, value", [*lines, "return copy0"], names
     )
     return written
+
+
+@cache
+def comparer(*path: tuple[type[Answer], str, bool]) -> Callable[..., str | None]:
+    """Write the function that tells whether a model is a copy that a `copier` of this path made.
+
+    It is called with the models of the path and the one in question, and returns the last value of
+    that one if it is text and all else is the very same, None otherwise. What is in lists and
+    models of other fields is not looked at.
+    """
+    names: dict[str, Any] = {"same": _same, "kind_of": kind_of}
+    lines: list[str] = []
+    for number, (cls, changed, listed) in enumerate(path):
+        names[f"cls{number}"] = cls
+        model, other = f"model{number}", f"other{number}"
+        lines.append(f"if kind_of({other}) is not cls{number}: return None")
+        kept = (each.name for each in fields(cls) if each.name not in {"extra", changed})
+        differs = " or ".join(f"{model}.{name} is not {other}.{name}" for name in kept)
+        lines += [
+            f"if {differs}: return None",
+            f"if ({model}.extra or {other}.extra) and not same({model}.extra, {other}.extra):",
+            "    return None",
+            f"value = {other}.{changed}",
+        ]
+        if listed:
+            lines += [
+                "if kind_of(value) is not list or len(value) != 1: return None",
+                "value = value[0]",
+            ]
+        lines.append(f"other{number + 1} = value")
+    models = ", ".join(f"model{number}" for number in range(len(path)))
+    lines.append("return value if kind_of(value) is str else None")
+    written: Callable[..., str | None] = _written("compare", f"{models}, other0", lines, names)
+    return written
+
+
+def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return [*one] == [*other] and all(map(is_, one.values(), other.values()))
 
 
 def _default(attribute: Attribute[Any], number: int, names: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Tasks that are stopped, and waited for no longer than they may take."""
+"""Tasks that are stopped, told, and waited for no longer than they may take."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
 T = TypeVar("T")
 
@@ -57,3 +57,10 @@ def _heard(task: asyncio.Task[Any]) -> None:
     """Take note of a failure after which nobody will ask."""
     if not task.cancelled():
         task.exception()
+
+
+def wake(waiting: Iterable[asyncio.Future[None]]) -> None:
+    """Tell all who wait."""
+    for waiter in waiting:
+        if not waiter.done():
+            waiter.set_result(None)

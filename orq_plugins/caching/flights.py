@@ -14,7 +14,7 @@ from orq_core._runtime import drive
 from orq_plugins._lock import Lock
 from orq_plugins.caching.flight import Flight
 from orq_plugins.caching.recording import Recording
-from orq_plugins.caching.source import fetch
+from orq_plugins.caching.source import Source
 
 if TYPE_CHECKING:
     from orq_core import Call, Proceed, Runtime
@@ -104,12 +104,10 @@ class Flights:
         self, call: Call, request: ChatCompletionRequest, proceed: Proceed, landing: Landing
     ) -> Flight:
         place = _place(call, landing.key)
-        recording = Recording(self._max_bytes)
-        upstream = proceed.detached(request)
-        items = fetch(call, upstream, self._store, self._lease, landing, recording)
+        source = Source(call, proceed.detached(request), self._store, self._lease, landing)
         # No flight refers to itself: it has to go with its last caller, not with the collector.
         gone = functools.partial(self._forget, place)
-        flight = Flight(items, recording, landing, gone, call.now)
+        flight = Flight(source, Recording(self._max_bytes), landing, gone, call.now)
         flight.lead(call)
         self._flying[place] = flight
         return flight

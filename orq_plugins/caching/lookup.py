@@ -16,10 +16,11 @@ from orq_plugins.caching.landing import Landing
 from orq_plugins.caching.sharing import Lost
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orq_core import Call, Item, Items, Proceed
     from orq_core.models import ChatCompletionRequest
     from orq_plugins.caching.entry import Entry
-    from orq_plugins.caching.flight import Flight
     from orq_plugins.caching.flights import Flights
     from orq_plugins.caching.policy import CacheOptions
     from orq_plugins.caching.shelf import Shelf
@@ -47,35 +48,39 @@ class Lookup:
         shelf, options = self._shelf, self._options
         key = await shelf.key(call, request, options)
         landing = Landing(shelf, options, call, request, key)
-        entry = await shelf.find(call.runtime, key)
-        stored = () if entry is None else readable(entry.items, stream=call.stream)
-        if not stored:
-            entry = None
-        result = self._use_of(entry)
-        if entry is not None and result is not None:
-            if result == "stale" and not (options.no_store or options.only_if_cached):
-                self._flights.refresh(call, request, proceed, landing)
-            _note(call, key, result, age=shelf.age(entry))
+        entry, stored = await self._stored(call, key)
+        if self._serves(call, request, proceed, landing, entry):
             for item in stored:
                 yield item
             return
-        if options.only_if_cached:
-            _note(call, key, "miss")
-            raise CacheMissError("only_if_cached: the answer is not in the cache", plugin="caching")
         delivered = False
-        fetched = self._fetched(call, request, proceed, landing)
         try:
-            async for item in fetched:
-                yield item
-                delivered = True
+            for _ in range(_RESTARTS):
+                flight, leads = self._flights.board(call, request, proceed, landing)
+                _note(call, key, "miss" if leads else "coalesced")
+                # All of them, where they are to be one completion.
+                collected: list[Item] = []
+                at = 0
+                try:
+                    while (passed := await flight.next(call, at, leads=leads)) is not None:
+                        at += 1
+                        if call.stream:
+                            yield passed
+                            delivered = True
+                        else:
+                            collected.append(passed)
+                except Lost:
+                    continue
+                finally:
+                    await flight.leave(call)
+                if collected:
+                    yield whole(collected)
+                return
+            raise OrqError("the requests that this call shared were all stopped by other callers")
         except _DOWN as error:
             if delivered or entry is None or not shelf.serves_on_error(entry, options):
                 raise
             _note(call, key, "stale", error=type(error).__name__, age=shelf.age(entry))
-        else:
-            return
-        finally:
-            await fetched.aclose()
         for item in stored:
             yield item
 
@@ -99,6 +104,28 @@ class Lookup:
             facts["serves_on_error"] = shelf.serves_on_error(entry, options)
         return {**told, "answers": result is not None, **facts}
 
+    def _serves(
+        self,
+        call: Call,
+        request: ChatCompletionRequest,
+        proceed: Proceed,
+        landing: Landing,
+        entry: Entry | None,
+    ) -> bool:
+        """Tell whether an entry serves before anybody is asked, and note it."""
+        result = self._use_of(entry)
+        if entry is None or result is None:
+            if self._options.only_if_cached:
+                _note(call, landing.key, "miss")
+                raise CacheMissError(
+                    "only_if_cached: the answer is not in the cache", plugin="caching"
+                )
+            return False
+        if result == "stale" and not (self._options.no_store or self._options.only_if_cached):
+            self._flights.refresh(call, request, proceed, landing)
+        _note(call, landing.key, result, age=self._shelf.age(entry))
+        return True
+
     def _use_of(self, entry: Entry | None) -> str | None:
         """Name what an entry serves as before anybody is asked; None if it doesn't."""
         if entry is None:
@@ -107,41 +134,11 @@ class Lookup:
             return "hit"
         return "stale" if self._shelf.may_be_refreshed(entry, self._options) else None
 
-    async def _fetched(
-        self, call: Call, request: ChatCompletionRequest, proceed: Proceed, landing: Landing
-    ) -> Items:
-        for _ in range(_RESTARTS):
-            flight, leads = self._flights.board(call, request, proceed, landing)
-            _note(call, landing.key, "miss" if leads else "coalesced")
-            items = _followed(flight, call, leads=leads)
-            try:
-                async for item in items:
-                    if leads and flight.recording.is_anothers:
-                        _note(call, landing.key, "coalesced")
-                    yield item
-            except Lost:
-                continue
-            finally:
-                await items.aclose()
-            return
-        raise OrqError("the requests that this call shared were all stopped by other callers")
-
-
-async def _followed(flight: Flight, call: Call, *, leads: bool) -> Items:
-    """Yield a flight's items: as they come for a stream, else as the one completion they make."""
-    at = 0
-    collected: list[Item] = []
-    try:
-        while (item := await flight.next(call, at, leads=leads)) is not None:
-            at += 1
-            if call.stream:
-                yield item
-            else:
-                collected.append(item)
-    finally:
-        await flight.leave(call)
-    if collected:
-        yield whole(collected)
+    async def _stored(self, call: Call, key: str) -> tuple[Entry | None, Sequence[Item]]:
+        """Return the entry and its items; none that can't be read."""
+        entry = await self._shelf.find(call.runtime, key)
+        items = () if entry is None else readable(entry.items, stream=call.stream)
+        return (entry, items) if items else (None, ())
 
 
 def _note(call: Call, key: str, result: str, **more: Any) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orq_plugins.caching.entry import pack, unpack
 from orq_plugins.caching.policy import Completeness
+from orq_plugins.caching.repeats import Repeats
 
 if TYPE_CHECKING:
     from orq_core import Item
@@ -26,6 +27,7 @@ class Recording:
         self._items: list[bytes | Item | None] = []
         self._originals: dict[int, Item] = {}
         self._completeness = Completeness()
+        self._repeats = Repeats()
         self._size = 0
         self._forgotten = 0
         self.complete = True
@@ -36,14 +38,21 @@ class Recording:
 
     def add(self, item: Item, *, original: bool) -> None:
         """Take the next item; ``original``: somebody will ask for it itself."""
-        data = pack(item, self._completeness.see)
-        if data is not None:
-            self._size += len(data)
-        self.complete = self.complete and data is not None and self._size <= self._max_bytes
-        kept = _copied(item) if data is None else data
+        # What is like an earlier chunk but for its content says no more of how the answer ended.
+        data = self._repeats.packed(item)
+        if data is None:
+            data = pack(item, self._completeness.see)
+            self._repeats.learn(item)
         if original:
             self._originals[len(self._items)] = item
-        self._items.append(kept)
+        if data is None:
+            self.complete = False
+            self._items.append(_copied(item))
+            return
+        self._size += len(data)
+        if self._size > self._max_bytes:
+            self.complete = False
+        self._items.append(data)
 
     def item(self, at: int, *, original: bool) -> Item:
         """Return an item not yet forgotten: the ``original`` to one caller, copies to others."""

@@ -17,37 +17,50 @@ if TYPE_CHECKING:
 _LOOK = (0.02, 0.25)  # seconds between two looks for another's answer: the first pause, the longest
 
 
-async def fetch(
-    call: Call,
-    upstream: Detached,
-    store: GuardedStore,
-    lease: float,
-    landing: Landing,
-    recording: Recording,
-) -> Items:
-    """Yield the answer: fetched here if the lease is ours, else what its holder stores.
+class Source:
+    """The items of an answer: fetched here if the lease is ours, else what its holder stores.
 
     A holder who stores nothing within ``lease`` seconds is not waited for any longer.
     """
-    try:
-        found: Sequence[Item] = ()
-        if await store.acquire(call.runtime, landing.key, call.id, lease):
+
+    def __init__(
+        self,
+        call: Call,
+        upstream: Detached,
+        store: GuardedStore,
+        lease: float,
+        landing: Landing,
+    ) -> None:
+        """Ask nobody yet."""
+        self._call = call
+        self._upstream = upstream
+        self._store = store
+        self._lease = lease
+        self._landing = landing
+
+    async def open(self, recording: Recording) -> Items:
+        """Return the items; tells the recording and the call if they are another's."""
+        call, landing = self._call, self._landing
+        if await self._store.acquire(call.runtime, landing.key, call.id, self._lease):
             # Whoever held it before may have stored an answer since this call looked.
-            found = _items(await landing.find())
+            entry = await landing.find()
         else:
-            found = _items(await _await_other(call, store, lease, landing))
-        recording.is_anothers = bool(found)
-        for item in found:
-            yield item
+            entry = await _await_other(call, self._store, self._lease, landing)
+        found = () if entry is None else readable(entry.items, stream=True)
         if not found:
-            async for item in upstream.items:
-                yield item
-    finally:
-        await upstream.close()
+            return self._upstream.items
+        recording.is_anothers = True
+        call.note("caching", result="coalesced")
+        return _each(found)
+
+    async def close(self) -> None:
+        """End the request, if one was made."""
+        await self._upstream.close()
 
 
-def _items(entry: Entry | None) -> Sequence[Item]:
-    return () if entry is None else readable(entry.items, stream=True)
+async def _each(items: Sequence[Item]) -> Items:
+    for item in items:
+        yield item
 
 
 async def _await_other(

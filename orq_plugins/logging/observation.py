@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from orq_core import Call, Item
     from orq_core.layers import Outcome
     from orq_core.models import ChatCompletionRequest, Usage
+    from orq_plugins.logging.content import Content
 
 _KEPT = 100_000  # characters of an answer that are kept to be logged
 
@@ -17,8 +18,8 @@ _KEPT = 100_000  # characters of an answer that are kept to be logged
 class Observation:
     """Counts and times one call, an item at a time."""
 
-    def __init__(self, call: Call, *, keeps_text: bool) -> None:
-        """Begin now."""
+    def __init__(self, call: Call, content: Content) -> None:
+        """Begin now; ``content`` is what will be told of the texts."""
         self.events = 0
         self.seconds = 0.0
         self.plugin_seconds = 0.0
@@ -33,7 +34,8 @@ class Observation:
         self._model: str | None = None
         self._finish: str | None = None
         self._usage: Usage | None = None
-        self._keeps_text = keeps_text
+        self._counts_text = content != "off"
+        self._keeps_text = content in {"redacted", "full"}
 
     def item(self, item: Item, seconds: float) -> None:
         """Take an item that took so long to arrive."""
@@ -44,11 +46,12 @@ class Observation:
             self._model = item.model
         if item.usage is not None:
             self._usage = item.usage
-        for choice in item.choices:
-            if choice.finish_reason and self._finish is None:
-                self._finish = choice.finish_reason
-        text = item.text
-        if text:
+        if self._finish is None:
+            for choice in item.choices:
+                if choice.finish_reason:
+                    self._finish = choice.finish_reason
+                    break
+        if (self._counts_text or self._first_text is None) and (text := item.text):
             self.characters += len(text)
             if self._first_text is None:
                 self._first_text = self._call.now() - self._began

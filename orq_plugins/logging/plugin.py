@@ -125,17 +125,18 @@ class Logging:
 
     async def around(self, call: Call, request: ChatCompletionRequest, proceed: Proceed) -> Items:
         """Pass everything on, and log the end."""
-        seen = Observation(call, keeps_text=self._content in {"redacted", "full"})
+        seen = Observation(call, self._content)
         every = self._events_every if _stream.isEnabledFor(logging.DEBUG) else 0
         error: BaseException | None = None
-        asked = call.now()
+        now = call.runtime.now
+        asked = now()
         try:
             async for item in proceed(request):
-                seen.item(item, call.now() - asked)
+                seen.item(item, now() - asked)
                 if every and seen.events % every == 0:
                     self._event(call, seen)
                 yield item
-                asked = call.now()
+                asked = now()
         except BaseException as caught:
             error = caught
             raise

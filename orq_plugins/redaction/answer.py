@@ -19,7 +19,7 @@ from orq_core.models import (
     TokenLogprob,
     ToolCallDelta,
 )
-from orq_plugins.redaction.content import says_no_more, with_content
+from orq_plugins.redaction.content import only_content, with_content
 from orq_plugins.redaction.tokens import Tokens
 from orq_plugins.redaction.window import Piece, Window, joined
 
@@ -54,6 +54,13 @@ class AnswerRewriter:
         """Return the item to pass on."""
         if isinstance(item, ChatCompletionChunk):
             self._last = item
+            if self._only_content and (text := only_content(item)) is not None:
+                # What nearly every chunk is like.
+                choice = item.choices[0]
+                index = choice.index if isinstance(choice.index, (int, str)) else 0
+                window = self._windows.get((index, "content")) or self._opened((index, "content"))
+                goes = window.passed(text)
+                return item if goes == text else with_content(item, choice, choice.delta, goes)
             choices = [self._chunk(choice, at) for at, choice in enumerate(item.choices)]
             if any(new is not old for new, old in zip(choices, item.choices, strict=True)):
                 return evolve(item, choices=choices)
@@ -73,13 +80,6 @@ class AnswerRewriter:
     def _chunk(self, choice: ChunkChoice, at: int, *, flush: bool = False) -> ChunkChoice:
         index = choice.index if isinstance(choice.index, (int, str)) else at
         flush = flush or bool(choice.finish_reason)
-        text = choice.delta.content
-        if self._only_content and not flush and isinstance(text, str) and says_no_more(choice):
-            # What nearly every chunk is like.
-            goes = joined(self._pieces((index, "content"), text, flush=False) or [])
-            return (
-                choice if goes == text else evolve(choice, delta=with_content(choice.delta, goes))
-            )
         delta, logprobs = self._holder(index, choice.delta, choice.logprobs, flush=flush)
         self._only_content = not self._tokens and {key[1:] for key in self._windows} <= _CONTENT
         if delta is choice.delta and logprobs is choice.logprobs:
@@ -121,9 +121,13 @@ class AnswerRewriter:
         if window is None:
             if not value:
                 return None
-            window = self._windows[key] = self._new[kind]()
+            window = self._opened(key, kind)
         pieces = window.feed(value) if value else []
         return pieces + window.flush() if flush else pieces
+
+    def _opened(self, key: _Key, kind: str = "text") -> Window:
+        window = self._windows[key] = self._new[kind]()
+        return window
 
     def _spell(
         self,

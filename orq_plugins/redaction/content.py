@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
 from attrs import fields
 
-from orq_core.models import Delta
+from orq_core.models import ChatCompletionChunk, ChunkChoice, Delta
 from orq_core.models._generated import copier
-
-if TYPE_CHECKING:
-    from orq_core.models import ChunkChoice
 
 _OTHERS = tuple(
     each.name
@@ -21,9 +17,20 @@ _OTHERS = tuple(
 _others = attrgetter(*_OTHERS)
 _NOTHING = (None,) * len(_OTHERS)
 
-with_content = copier((Delta, "content", False))
+with_content = copier(
+    (ChatCompletionChunk, "choices", True),
+    (ChunkChoice, "delta", False),
+    (Delta, "content", False),
+)
+"""Copies a chunk, its choice and its delta, with another content."""
 
 
-def says_no_more(choice: ChunkChoice) -> bool:
-    """Tell whether a choice has nothing beside its content that a model may have written."""
-    return choice.logprobs is None and _others(choice.delta) == _NOTHING
+def only_content(chunk: ChatCompletionChunk) -> str | None:
+    """Return the content of a chunk that goes on and has nothing else a model may have written."""
+    if len(chunk.choices) != 1:
+        return None
+    choice = chunk.choices[0]
+    delta = choice.delta
+    if choice.finish_reason or choice.logprobs is not None or _others(delta) != _NOTHING:
+        return None
+    return delta.content if isinstance(delta.content, str) else None

@@ -133,22 +133,26 @@ class Matcher:
             _Opening(self._open_anywhere.reach, _OPENINGS.of(far)),
         )
 
-    def touched(self, text: str, start: int) -> int:
-        """Return the leftmost place at which something was found, or may be, by more text.
+    def plain_until(self, text: str, start: int) -> int:
+        """Return up to where there is nothing in a text, and what follows waits for more of it.
 
-        One search that most texts need no other than; of a long one ``start`` is returned.
+        One search, and most texts need no other; -1 where that is not certain.
         """
         if self.callables or len(text) - start > _SHORT:
-            return start
+            return -1
         found = self._touch.search(text, start)
-        return len(text) if found is None else found.start()
+        if found is None:
+            return len(text)
+        place, end = found.span()
+        return place if end == len(text) else -1
 
     def open_at(self, text: str, start: int) -> int:
         """Return the leftmost place from which more text could change what is found."""
         if self.callables:
             return start
         if len(text) - start <= _SHORT:
-            return self._open_anywhere.search(text, start)
+            found = self._open_anywhere.pattern.search(text, start)
+            return len(text) if found is None else found.start()
         return min(opening.search(text, start) for opening in self._openings)
 
     def first(self, text: str, start: int, before: int) -> Match | None:

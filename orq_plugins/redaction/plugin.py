@@ -160,10 +160,11 @@ class _Passage:
         del call
         redactor = AnswerRedactor(self._settings, self._vault, self._answered)
         answer = self._rewriter(self._answers, redactor)
+        rewrite = answer.item
         enforced = self._settings.mode == "enforce"
         try:
             async for item in proceed(request):
-                rewritten = answer.item(item)
+                rewritten = rewrite(item)
                 yield rewritten if enforced else item
             if (rest := answer.rest()) is not None and enforced:
                 yield rest

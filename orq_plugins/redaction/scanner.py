@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,11 +18,8 @@ _PATIENT_FROM = 256
 _PATIENCE = 8
 
 
-class Span(NamedTuple):
-    """A piece of the text as it came; ``entity`` says what it is, None that it is nothing."""
-
-    text: str
-    entity: str | None
+Span = tuple[str, str | None]
+"""A piece of the text as it came, and what it is: an entity, or None for nothing."""
 
 
 class Scanner:
@@ -53,15 +50,21 @@ class Scanner:
     def feed(self, text: str) -> list[Span]:
         """Take more text and return what is settled."""
         if self._tail:
-            return [Span(text, OVERFLOW)] if text else []
-        self._text += text
-        held = self.held
-        patient = _PATIENT_FROM < held <= self._max_hold
-        if patient and held - self._looked < held // _PATIENCE:
+            return [(text, OVERFLOW)] if text else []
+        text = self._text = self._text + text
+        at = self._at
+        held = len(text) - at
+        if _PATIENT_FROM < held <= self._max_hold and held - self._looked < held // _PATIENCE:
             return []
-        spans = self._settled()
-        self._looked = self.held
-        if self.held > self._max_hold:
+        spans: list[Span]
+        place = self._matcher.plain_until(text, at)
+        if place < 0:
+            spans = self._settled()
+        else:
+            spans = [(text[at:place], None)] if at < place else []
+            self._forget(place)
+        self._looked = held = len(self._text) - self._at
+        if held > self._max_hold:
             spans += self._overflown()
         return spans
 
@@ -75,18 +78,17 @@ class Scanner:
 
     def _settled(self, *, final: bool = False) -> list[Span]:
         text, at, matcher = self._text, self._at, self._matcher
-        place = matcher.touched(text, at)
-        opens = len(text) if final or place == len(text) else matcher.open_at(text, place)
+        opens = len(text) if final else matcher.open_at(text, at)
         spans: list[Span] = []
-        while place < opens and (found := matcher.first(text, place, opens)) is not None:
+        while (found := matcher.first(text, at, opens)) is not None:
             if found.start > at:
-                spans.append(Span(text[at : found.start], None))
-            spans.append(Span(text[found.start : found.end], found.entity))
-            at = place = found.end
+                spans.append((text[at : found.start], None))
+            spans.append((text[found.start : found.end], found.entity))
+            at = found.end
             if at > opens:
                 opens = matcher.open_at(text, at)
         if opens > at:
-            spans.append(Span(text[at:opens], None))
+            spans.append((text[at:opens], None))
             at = opens
         self._forget(at)
         return spans
@@ -99,9 +101,9 @@ class Scanner:
         text = self._text[self._at :]
         self._forget(len(self._text))
         if self._release:
-            return [Span(text, None)]
+            return [(text, None)]
         self._tail = True
-        return [Span(text, OVERFLOW)]
+        return [(text, OVERFLOW)]
 
 
 def _cut(text: str, found: Iterable[Match]) -> list[Span]:
@@ -109,9 +111,9 @@ def _cut(text: str, found: Iterable[Match]) -> list[Span]:
     at = 0
     for match in found:
         if match.start > at:
-            spans.append(Span(text[at : match.start], None))
-        spans.append(Span(text[match.start : match.end], match.entity))
+            spans.append((text[at : match.start], None))
+        spans.append((text[match.start : match.end], match.entity))
         at = match.end
     if at < len(text):
-        spans.append(Span(text[at:], None))
+        spans.append((text[at:], None))
     return spans

@@ -35,6 +35,10 @@ class Window(Protocol):
         """Take more text and return what is settled."""
         ...
 
+    def passed(self, text: str) -> str:
+        """Take more text and return what of it goes out, for those who need no pieces."""
+        ...
+
     def flush(self) -> list[Piece]:
         """Take the end of the text and return the rest."""
         ...
@@ -63,6 +67,14 @@ class TextWindow:
     def feed(self, text: str) -> list[Piece]:
         """See `Window`."""
         return self._rewritten(self._scanner.feed(text))
+
+    def passed(self, text: str) -> str:
+        """See `Window`."""
+        spans = self._scanner.feed(text)
+        rewrite = self._rewrite
+        return "".join(
+            [text if entity is None else rewrite(entity, text) for text, entity in spans]
+        )
 
     def flush(self) -> list[Piece]:
         """See `Window`."""
@@ -119,6 +131,10 @@ class JsonWindow:
                 self._string(text, at, pieces) if self._in_string else self._other(text, at, pieces)
             )
         return pieces
+
+    def passed(self, text: str) -> str:
+        """See `Window`."""
+        return joined(self.feed(text))
 
     def flush(self) -> list[Piece]:
         """See `Window`."""

@@ -1053,7 +1053,7 @@ def test_a_waiting_thread_gets_its_item_although_another_is_waited_for():
                 return getattr(acquire, name)
 
         got: list[str] = []
-        flight._changed = Slow()
+        flight._changed = flight._lock = Slow()
         flight._puller = "somebody"
         reader = threading.Thread(target=lambda: got.append(next(fast).text), daemon=True)
         reader.start()
