@@ -8,7 +8,6 @@ from http.client import HTTPException, IncompleteRead
 from typing import TYPE_CHECKING
 
 import requests
-from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from orq_core.errors import APIConnectionError, ConnectError, OrqError
@@ -36,7 +35,7 @@ class RequestsResponse:
     def __init__(self, raw: Raw, http: HttpRequest, max_bytes: int) -> None:
         """Read from urllib3's response, by the request's limits."""
         self.status: int = raw.status
-        self.headers: Mapping[str, str] = CaseInsensitiveDict(raw.headers)
+        self.headers: Mapping[str, str] = raw.headers
         self._raw = raw
         self._http = http
         self._limits: Limits = http.limits

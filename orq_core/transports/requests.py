@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3.util import Timeout
 
 from orq_core.errors import OrqError
 from orq_core.transports._connections import LimitedPool, LimitedTlsPool, using
@@ -19,6 +19,8 @@ from orq_core.transports._tls import Tls
 
 if TYPE_CHECKING:
     import ssl
+
+    from urllib3.response import HTTPResponse as Raw
 
     from orq_core.transports import HttpRequest
 
@@ -73,46 +75,37 @@ class RequestsTransport:
         proxy = None if self._given is not None else self._proxies.of(http.url)
         try:
             with using(http.limits):
-                answer = self._send(http, proxy)
+                raw = self._send(http, proxy)
         except OrqError:
             raise
         except FAILURES as error:
             raise failure(error, http, proxy) from error
         try:
-            named = answer.raw.headers.getlist
+            named = raw.headers.getlist
             check_framing(http.url, named("Content-Length"), named("Transfer-Encoding"))
         except OrqError:
-            answer.raw.close()
-            answer.raw.release_conn()
+            raw.close()
+            raw.release_conn()
             raise
-        return RequestsResponse(answer.raw, http, self._max_bytes)
+        return RequestsResponse(raw, http, self._max_bytes)
 
-    def _send(self, http: HttpRequest, proxy: str | None) -> requests.Response:
+    def _send(self, http: HttpRequest, proxy: str | None) -> Raw:
         left = http.limits.remaining()
         connect = http.limits.timeout.connect
         if left is not None:
             connect = left if connect is None else min(connect, left)
         if self._given is not None:
             return self._send_given(self._given, http, (connect, left))
-        prepared = requests.PreparedRequest()
-        prepared.method, prepared.url, prepared.body = http.method, http.url, http.body
-        prepared.headers = CaseInsensitiveDict(http.headers)
-        prepared.headers["Content-Length"] = str(len(http.body))
-        return self._pool().send(
-            prepared,
-            stream=True,
-            # Reads are bounded by the limits themselves, see `LimitedReader`, which takes what is
-            # set here if it fits.
-            timeout=cast("Any", (connect, http.limits.timeout.first_event)),
-            proxies={} if proxy is None else {"http": proxy, "https": proxy},
-        )
+        # Reads are bounded by the limits themselves, see `LimitedReader`, which takes what is set
+        # here if it fits.
+        return self._pool().ask(http, proxy, (connect, http.limits.timeout.first_event))
 
     def _send_given(
         self,
         session: requests.Session,
         http: HttpRequest,
         timeout: tuple[float | None, float | None],
-    ) -> requests.Response:
+    ) -> Raw:
         request = requests.Request(
             http.method,
             http.url,
@@ -130,9 +123,10 @@ class RequestsTransport:
             verify=None,
             cert=None,
         )
-        return session.get_adapter(http.url).send(
+        answer = session.get_adapter(http.url).send(
             prepared, timeout=cast("Any", timeout), **settings
         )
+        return answer.raw
 
     def _pool(self) -> _Adapter:
         if self._pid != os.getpid():
@@ -157,37 +151,46 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, tls: Tls, limit: int | None) -> None:
         self._tls = tls
-        self._found: dict[tuple[str | None, str | None], Any] = {}
+        self._found: dict[tuple[str, str | None], tuple[Any, str]] = {}
         super().__init__(pool_maxsize=limit or _KEPT, pool_block=limit is not None)
 
-    def get_connection_with_tls_context(
-        self,
-        request: requests.PreparedRequest,
-        verify: Any,
-        proxies: Any = None,
-        cert: Any = None,
-    ) -> Any:
-        """Remember the pool: finding it again costs a tenth of a call."""
-        place: tuple[str | None, str | None] = (request.url, dict(proxies or {}).get("http"))
-        pool = self._found.get(place)
-        if pool is None:
-            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+    def ask(
+        self, http: HttpRequest, proxy: str | None, timeout: tuple[float | None, float | None]
+    ) -> Raw:
+        """Send; `HTTPAdapter.send` finds out anew for each call what is remembered here."""
+        place = http.url, proxy
+        found = self._found.get(place)
+        if found is None:
             if len(self._found) >= _PLACES:
                 self._found.clear()
-            self._found[place] = pool
-        return pool
+            found = self._found[place] = self._place(http, proxy)
+        pool, target = found
+        raw: Raw = pool.urlopen(
+            http.method,
+            target,
+            http.body,
+            {**http.headers, "Content-Length": str(len(http.body))},
+            retries=self.max_retries,
+            redirect=False,
+            assert_same_host=False,
+            timeout=Timeout(connect=timeout[0], read=timeout[1]),
+            preload_content=False,
+            decode_content=False,
+        )
+        return raw
+
+    def _place(self, http: HttpRequest, proxy: str | None) -> tuple[Any, str]:
+        """Return the pool of a URL, and what its requests name."""
+        asked = requests.PreparedRequest()
+        asked.url = http.url
+        proxies = {} if proxy is None else {"http": proxy, "https": proxy}
+        pool = self.get_connection_with_tls_context(asked, True, proxies)
+        return pool, self.request_url(asked, proxies)
 
     def close(self) -> None:
         # urllib3 closes the connections of a pool when nobody refers to it any more.
         self._found.clear()
         super().close()
-
-    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        """Hand on urllib3's answer; cookies, encoding and the like nobody asks for here."""
-        del req
-        answer = requests.Response()
-        answer.raw = resp
-        return answer
 
     def build_connection_pool_key_attributes(
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
@@ -195,9 +198,6 @@ class _Adapter(HTTPAdapter):
         place, _ = super().build_connection_pool_key_attributes(request, *args, **kwargs)
         secure = place["scheme"] == "https"
         return place, {"ssl_context": self._tls.context()} if secure else {}
-
-    def cert_verify(self, *args: Any, **kwargs: Any) -> None:
-        """Leave the connection as it is: the context holds everything."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
