@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from tests.faults.rows import bodies, connecting, cuts, events, pauses, stalls, statuses
+from tests.faults.rows import (
+    bodies,
+    connecting,
+    cuts,
+    events,
+    pauses,
+    refusals,
+    stalls,
+    statuses,
+)
 from tests.faults.table import Row
 
 CLASSES: dict[str, list[Row]] = {
     "connecting": connecting.ROWS,
-    "statuses": [*statuses.ROWS, *bodies.ROWS],
+    "statuses": [*statuses.ROWS, *refusals.ROWS, *bodies.ROWS],
     "streams": [*cuts.ROWS, *events.ROWS],
     "time": [*stalls.ROWS, *pauses.ROWS],
 }
