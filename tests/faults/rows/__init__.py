@@ -9,6 +9,7 @@ from tests.faults.rows import (
     events,
     pauses,
     refusals,
+    sizes,
     stalls,
     statuses,
 )
@@ -17,7 +18,7 @@ from tests.faults.table import Row
 CLASSES: dict[str, list[Row]] = {
     "connecting": connecting.ROWS,
     "statuses": [*statuses.ROWS, *refusals.ROWS, *bodies.ROWS],
-    "streams": [*cuts.ROWS, *events.ROWS],
+    "streams": [*cuts.ROWS, *events.ROWS, *sizes.ROWS],
     "time": [*stalls.ROWS, *pauses.ROWS],
 }
 ALL: list[Row] = [row for rows in CLASSES.values() for row in rows]
