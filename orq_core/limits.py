@@ -12,6 +12,8 @@ from orq_core.errors import APITimeoutError, ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Systems count the milliseconds of a wait in 31 bits.
+_LONGEST = 2_000_000
 Phase = Literal["connect", "first_event", "idle", "total"]
 
 
@@ -23,16 +25,22 @@ def _seconds(instance: object, attribute: Attribute[Any], value: object) -> None
         raise ConfigurationError(
             f"timeout: {attribute.name}: expected a positive number of seconds or None",
         )
+    if value > _LONGEST:
+        raise ConfigurationError(
+            f"timeout: {attribute.name}: expected at most {_LONGEST} seconds; None lifts the limit",
+        )
 
 
 @define(frozen=True)
 class Timeout:
-    """Limits in seconds; ``None`` lifts one.
+    """Limits in seconds, at most 2,000,000 (23 days); ``None`` lifts one.
 
     ``connect``: until a connection (with TLS) stands, the wait for a free one included.
     ``first_event``: from the request's last byte to the first event, or to the whole JSON answer.
     ``idle``: between two events of a stream; comments do not count as events.
     ``total``: the whole call on the wall clock: retries, their pauses and the stream included.
+
+    Raises ConfigurationError for a value that is none of these.
     """
 
     connect: float | None = field(default=10.0, validator=_seconds)

@@ -25,7 +25,9 @@ class Certificates:
         self._servers: dict[str, ssl.SSLContext] = {}
 
     def server(self, name: str) -> ssl.SSLContext:
-        """Return a context: good, self-signed (by another authority), expired, future, wrong-host.
+        """Return a context: good, self-signed (by another authority), by-itself, expired, future.
+
+        wrong-host is for another name;
 
         tls-1.1 speaks nothing newer; mutual asks for the client's certificate.
         """
@@ -51,7 +53,12 @@ class Certificates:
         if name == "mutual":
             context.verify_mode = ssl.CERT_REQUIRED
             self.authority.configure_trust(context)
-        issued.configure_cert(context)
+        if name == "by-itself":
+            path = self._folder / "by-itself.pem"
+            path.write_bytes(self.stranger.private_key_pem.bytes() + self.stranger.cert_pem.bytes())
+            context.load_cert_chain(path)
+        else:
+            issued.configure_cert(context)
         return context
 
     def files(self) -> dict[str, str]:

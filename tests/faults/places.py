@@ -36,12 +36,13 @@ def hole(port: int, address: str) -> Iterator[None]:
     """Listen with a full queue: Linux lets what comes then wait for ever."""
     if sys.platform != "linux":
         pytest.skip("only Linux lets a connection wait at a full queue")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with (
-        socket.create_server((address, port), backlog=0) as listener,
+        socket.create_server((address, port), family=family, backlog=0) as listener,
         contextlib.ExitStack() as held,
     ):
         for _ in range(4):
-            sock = held.enter_context(socket.socket())
+            sock = held.enter_context(socket.socket(family))
             sock.setblocking(False)
             sock.connect_ex(listener.getsockname())
         yield

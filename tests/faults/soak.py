@@ -2,14 +2,16 @@
 
 ``python -m tests.faults.soak --seconds 600 --concurrency 200`` calls a server in a process of its
 own that fails in many ways, from tasks and from threads, with all four plugins. It prints what the
-calls came to, and memory and descriptors at the start and the end; its status is 1 when an answer
-was not its caller's own, or a call ended in anything but an answer or an error of the library.
+calls came to, and memory and descriptors before the first call, after the first tenth of the time
+and at the end. Its status is 1 when an answer was not its caller's own, when a call ended in
+anything but an answer or an error of the library, and when memory or descriptors have grown.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import random
@@ -41,7 +43,8 @@ from orq_plugins import Caching, Logging, MemoryStore, Redaction, Retries
 
 QUICK = Timeout(connect=10, first_event=2, idle=1, total=20)
 DOWN = {"error": {"message": "down", "code": "unavailable"}}
-WARM_UP = 0.1  # of the time, after which memory and descriptors are looked at first
+WARM_UP = 0.1  # of the time, in which caches and pools fill
+GROWTH = {"rss_mib": 32, "descriptors": 8}  # what may come to that, above which something leaks
 
 
 def faulty(received: Received) -> Reply:
@@ -157,6 +160,8 @@ def threads(url: str, until: float, concurrency: int, tally: Tally) -> None:
 
 def usage() -> dict[str, int]:
     """Return resident memory in MiB and the number of open descriptors (Linux)."""
+    # An error's traceback and its cause refer to each other, and to what they were about.
+    gc.collect()
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
     rss = pages * os.sysconf("SC_PAGE_SIZE") // 2**20
     return {"rss_mib": rss, "descriptors": len(list(Path("/proc/self/fd").iterdir()))}
@@ -168,7 +173,7 @@ def run(seconds: float, concurrency: int) -> int:
     server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     url = server.stdout.readline().strip()
-    tally, figures = Tally(), {}
+    tally, figures = Tally(), {"start": usage()}
     try:
         for name, part in (("warm", seconds * WARM_UP), ("soaked", seconds * (1 - WARM_UP))):
             until = time.monotonic() + part
@@ -185,7 +190,11 @@ def run(seconds: float, concurrency: int) -> int:
     print(json.dumps(report, indent=1))
     for line in tally.lost[:20]:
         print("lost:", line)
-    return 1 if tally.lost else 0
+    warm, soaked = figures["warm"], figures["soaked"]
+    grown = [name for name, most in GROWTH.items() if soaked[name] > warm[name] + most]
+    for name in grown:
+        print("grown:", name)
+    return 1 if tally.lost or grown else 0
 
 
 def main() -> int:

@@ -51,6 +51,10 @@ def four() -> list[Any]:
     return [Redaction(), Logging(), Caching(policy="all"), Retries()]
 
 
+def status_of(child: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
 def descriptors_allowed() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
@@ -155,4 +159,37 @@ def test_forks_in_the_middle_of_streams(orq_router: LocalRouter, plugins: Any):
                     os._exit(code)
             text += "".join(stream.text_deltas())
             assert text == said(mine)
-            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            assert status_of(child) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_forks_in_the_middle_of_asynchronous_streams(orq_router: LocalRouter):
+    client = AsyncOrq(server_url=orq_router.url, plugins=four(), discover=False)
+
+    async def whole(nonce: str) -> str:
+        return (await client.router.chat.completions.create(**asked(nonce))).text
+
+    def child(nonce: str) -> int:
+        """Ask on a loop of its own, which asyncio allows once the parent's is out of sight."""
+        asyncio._set_running_loop(None)
+        return 0 if asyncio.run(whole(nonce)) == said(nonce) else 2
+
+    async def body() -> None:
+        for number in range(5):
+            mine = f"parent-{number}"
+            stream = await client.router.chat.completions.create(**asked(mine), stream=True)
+            text = (await stream.__anext__()).text
+            pid = os.fork()
+            if pid == 0:
+                code = 1
+                try:
+                    code = child(f"child-{number}")
+                finally:
+                    os._exit(code)
+            text += "".join([each async for each in stream.text_deltas()])
+            assert text == said(mine)
+            assert status_of(pid) == 0
+        await client.aclose()
+
+    asyncio.run(body())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
 from collections import OrderedDict, UserDict
+from collections.abc import AsyncIterator
 from types import MappingProxyType
 from typing import Any
 
@@ -63,6 +65,10 @@ def cyclic_mapping() -> dict[str, Any]:
     return around
 
 
+async def later() -> AsyncIterator[Any]:
+    yield HELLO[0]
+
+
 def deep(levels: int) -> Any:
     value: Any = "end"
     for _ in range(levels):
@@ -91,6 +97,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "messages that are a string": ({"messages": "hello"}, "messages"),
     "messages that are a number": ({"messages": 5}, "messages"),
     "messages that are null": ({"messages": [None]}, r"messages\[0\]"),
+    "an asynchronous generator": ({"messages": later()}, "messages"),
+    "half a pair in a model": ({"model": "a\ud800"}, "model"),
+    "half a pair in a name": ({"extra_body": {"a\ud800": 1}}, "ud800"),
+    "a name that is a number": ({"extra_body": {"a": {1: 2}}}, "a"),
+    "an integer that cannot be written": ({"extra_body": {"a": 10**5000}}, "a"),
+    "a date": ({"metadata": {"a": dt.date(2026, 1, 1)}}, "metadata"),
     "a model that is a list": ({"model": ["a"]}, "model"),
     "a model that is a number": ({"model": 5}, "model"),
     "stream that is a string": ({"stream": "yes"}, "stream"),
@@ -193,7 +205,9 @@ def test_urls_that_are_none(mode: Mode, url: Any) -> None:
             sent(mode, **given)
 
 
-@pytest.mark.parametrize("seconds", [0, -1, math.nan, "5", True, [], -math.inf])
+@pytest.mark.parametrize(
+    "seconds", [0, -1, math.nan, "5", True, [], -math.inf, math.inf, 1e10, 10**200]
+)
 def test_limits_that_are_none(mode: Mode, seconds: Any) -> None:
     with pytest.raises(ConfigurationError, match="timeout"):
         sent(mode, client={"timeout": seconds})

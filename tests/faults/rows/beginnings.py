@@ -39,6 +39,8 @@ BEGINNING = [
         BROKEN,
     ),
     Row("an SSH banner", sends(b"SSH-2.0-fake\r\n"), BROKEN),
+    Row("a banner of MySQL", sends(b"J\0\0\0\n8.0.36\0\x0b\0\0\0abcdefgh\0\xff\xf7\xff"), BROKEN),
+    Row("an alert of TLS", sends(b"\x15\x03\x01\0\x02\x02\x46"), BROKEN),
     Row("an SMTP banner", sends(b"220 mail.example.test ESMTP\r\n"), BROKEN),
     Row("HTTP/2 frames", sends(b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80\0\x04\0\x01\0\0"), BROKEN),
     Row("noise", sends(bytes(range(128, 256)) * 100 + b"\r\n\r\n"), BROKEN),
@@ -112,6 +114,11 @@ INTERIM = [
         "headers of a 103 are not the answer's",
         after(head("Content-Length: 3", "Content-Encoding: gzip", status="103 Early Hints")),
         OK,
+    ),
+    Row(
+        "103 with 20,000 headers",
+        after(head(*[f"X-Many-{n}: a" for n in range(20_000)], status="103 Early Hints")),
+        OK_OR_BROKEN,
     ),
     Row("103 and the end", sends(head("Link: </a>", status="103 Early Hints")), BROKEN),
     Row(

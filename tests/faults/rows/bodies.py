@@ -7,13 +7,14 @@ import json
 import zlib
 from typing import Any
 
-from orq_core import APIConnectionError, APIStreamError, ResponseDecodeError
+from orq_core import APIConnectionError, APIStreamError, ResponseDecodeError, StreamError
 from orq_core.testing import DONE, chunk, completion, event
 from tests.faults.scripts import BODY, EVENTS, OK
 from tests.faults.table import JSON, STREAM, Expect, Row, Script, answers, sends, streams
 from tests.raw_server import LAST_CHUNK, chunked, head
 
 UNREADABLE = Expect(ResponseDecodeError, attributes={"status_code": 200})
+NO_ANSWER = Expect((ResponseDecodeError, APIConnectionError, StreamError), text="")
 EMPTY = Expect(text="")
 REFUSED = Expect(APIStreamError, says="out of luck", attributes={"code": "luck"})
 ERROR = b'{"error":{"message":"out of luck","code":"luck"}}'
@@ -35,13 +36,17 @@ def text(content: bytes) -> Script:
 ROWS = [
     Row("200 with a page", answers(b"<html>Log in</html>", kind="text/html"), UNREADABLE),
     Row("200 with a page called JSON", answers(b"<html>Log in</html>"), UNREADABLE),
-    Row("200 with nothing", answers(b""), Expect((ResponseDecodeError, APIConnectionError)), JSON),
+    Row("200 with nothing", answers(b""), NO_ANSWER),
+    Row("200 with nothing, called events", answers(b"", kind="text/event-stream"), NO_ANSWER),
     Row("200 with white space", answers(b" \n\t "), UNREADABLE, JSON),
-    Row("200 with null", answers(b"null"), UNREADABLE, JSON),
+    Row("200 with white space for a stream", answers(b" \n\t "), NO_ANSWER, STREAM),
+    Row("200 with null", answers(b"null"), UNREADABLE),
     Row("200 with a list", answers(b"[1, 2]"), UNREADABLE),
     Row("200 with a string", answers(b'"hello"'), UNREADABLE),
-    Row("200 with a number", answers(b"42"), UNREADABLE, JSON),
-    Row("200 with plain text", answers(b"hello there", kind="text/plain"), UNREADABLE, JSON),
+    Row("200 with a number", answers(b"42"), UNREADABLE),
+    Row("200 with plain text", answers(b"hello there", kind="text/plain"), UNREADABLE),
+    Row("200 with binary", answers(bytes(range(256)), kind="application/octet-stream"), UNREADABLE),
+    Row("205", sends(head("Content-Length: 0", status="205 Reset")), NO_ANSWER),
     Row("200 with half a JSON object", answers(BODY[: len(BODY) // 2]), UNREADABLE),
     Row("200 with two JSON objects", answers(BODY + BODY), UNREADABLE),
     Row("200 with 100,000 nested brackets", answers(b"[" * 100_000), UNREADABLE),
@@ -103,6 +108,7 @@ ROWS = [
         Expect(ResponseDecodeError, attributes={"status_code": 204}),
         JSON,
     ),
+    Row("204 for a stream", sends(head(status="204 No Content")), NO_ANSWER, STREAM),
     Row("201", answers(BODY, status="201 Created"), OK),
     Row("206", answers(BODY, "Content-Range: bytes 0-9/10", status="206 Partial"), OK),
     Row("an answer without content type", sends(head(f"Content-Length: {len(BODY)}"), BODY), OK),

@@ -63,6 +63,9 @@ REACHING = [
     ),
     Row("a port that is no number", good, Expect(ConfigurationError), at=url("http://localhost:a")),
     unconnected("a name server that does not answer", at=resolver(sleeps(1.0))),
+    unconnected(
+        "a name server that does not answer, within total", total=True, at=resolver(sleeps(1.0))
+    ),
     unconnected("a black hole", at=named("127.0.0.2", holes=("127.0.0.2",))),
     unconnected(
         "black holes behind each address of a name",
@@ -87,6 +90,19 @@ REACHING = [
         OK,
         at=named("127.0.0.2", "127.0.0.1", holes=("127.0.0.2",)),
         within=1.5,
+    ),
+    Row(
+        "the first address is a black hole of IPv6, the second answers",
+        good,
+        OK,
+        at=named("::1", "127.0.0.1", holes=("::1",)),
+        within=1.5,
+    ),
+    Row(
+        "an address of IPv6 that refuses",
+        good,
+        Expect(ConnectError, says=r"\[::1\]:\d+"),
+        at=url("http://[::1]:{closed}"),
     ),
     Row(
         "the first address is a black hole, the second refuses",

@@ -7,6 +7,7 @@ import time
 from orq_core import (
     APIConnectionError,
     CallOptions,
+    ResponseDecodeError,
     StreamError,
     StreamInterruptedError,
     StreamTruncatedError,
@@ -17,13 +18,18 @@ from tests.faults.table import STREAM, Expect, Row, Script, sends, streams
 from tests.raw_server import Connection, chunked, head
 
 HEAD = head("Content-Type: text/event-stream", "Transfer-Encoding: chunked")
+LENGTH = head("Content-Type: text/event-stream", "Content-Length: 900")
 PLAIN = head("Content-Type: text/event-stream", "Connection: close")
 ROLE = event(chunk("", role="assistant"))
 HEL, LO = event(chunk("hel")), event(chunk("lo"))
 STOP = event(chunk(finish_reason="stop"))
+SPOKEN = event(chunk("é")).replace(b"\\u00e9", "é".encode())
 ALL = HEL + LO + STOP + DONE
 TRUNCATED = Expect(StreamTruncatedError, text="hel")
 INTERRUPTED = Expect(StreamInterruptedError, text="hel")
+TRUNCATED_OR_BROKEN = Expect((StreamInterruptedError, StreamTruncatedError), text="hel")
+CUT_LATE = Expect((StreamInterruptedError, StreamTruncatedError, ResponseDecodeError), text="hello")
+ROLE_ONLY = Expect(StreamInterruptedError, text="")
 # Before the first event nothing was handed out, so create fails as one that got no answer.
 NOTHING = Expect((StreamError, APIConnectionError), text="")
 
@@ -63,12 +69,29 @@ ROWS = [
     row("cut inside a field's name", cut(PLAIN + HEL + b"da"), TRUNCATED),
     row(
         "cut inside a character",
-        streams(HEL + event(chunk("é")).replace(b"\\u00e9", "é".encode()).split(b"\xa9")[0]),
+        streams(HEL + SPOKEN.split(b"\xa9")[0]),
         TRUNCATED,
     ),
     row("cut inside a chunk's size", cut(HEAD + chunked(HEL) + b"4"), INTERRUPTED),
     row("cut after a chunk's size", cut(HEAD + chunked(HEL) + b"40\r\n"), INTERRUPTED),
     row("cut inside a chunk", cut(HEAD + chunked(HEL) + b"40\r\ndata: {"), INTERRUPTED),
+    row("reset inside a chunk's size", cut(HEAD + chunked(HEL) + b"4", reset=True), INTERRUPTED),
+    row(
+        "reset inside a chunk", cut(HEAD + chunked(HEL) + b"40\r\ndata: {", reset=True), INTERRUPTED
+    ),
+    row("reset after the role", cut(HEAD + chunked(ROLE), reset=True), ROLE_ONLY),
+    row("cut after the role, by FIN", cut(HEAD + chunked(ROLE)), ROLE_ONLY),
+    row(
+        "reset inside a character",
+        cut(HEAD + chunked(HEL + SPOKEN.split(b"\xa9")[0]), reset=True),
+        INTERRUPTED,
+    ),
+    row("cut inside [DONE]", streams(HEL, LO, b"data: [DO"), CUT_LATE),
+    row("reset inside [DONE]", cut(HEAD + chunked(HEL + LO + b"data: [DO"), reset=True), CUT_LATE),
+    row("cut inside the [DONE] of a whole answer", streams(HEL, LO, STOP, b"data: [DO"), OK),
+    row("cut within its length", cut(LENGTH + HEL), INTERRUPTED),
+    row("reset within its length", cut(LENGTH + HEL, reset=True), INTERRUPTED),
+    row("cut in the last chunk", cut(HEAD + chunked(HEL) + b"0\r\n"), TRUNCATED_OR_BROKEN),
     row("cut before a chunk's end", cut(HEAD + chunked(HEL)[:-2]), INTERRUPTED),
     row("cut after the role", streams(ROLE), Expect(StreamTruncatedError, text="")),
     row("cut after the head", cut(HEAD), NOTHING),

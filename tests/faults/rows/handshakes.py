@@ -16,6 +16,12 @@ ROWS = [
         Expect(ConnectError, says=r"localhost:\d+.*certificate"),
         tls="self-signed",
     ),
+    Row(
+        "signed by itself",
+        good,
+        Expect(ConnectError, says=r"localhost:\d+.*certificate"),
+        tls="by-itself",
+    ),
     Row("expired", good, Expect(ConnectError, says=r"certificate.*expired"), tls="expired"),
     Row("not yet valid", good, Expect(ConnectError, says="certificate.*not yet"), tls="future"),
     Row(
@@ -96,6 +102,9 @@ ROWS = [
         before=hello_then(b"SSH-2.0-fake\r\n"),
     ),
     unconnected("a handshake that stalls", tls="good", before=hello_then()),
+    unconnected(
+        "a handshake that stalls, within total", total=True, tls="good", before=hello_then()
+    ),
     unconnected(
         "a handshake that drips",
         tls="good",

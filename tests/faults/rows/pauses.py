@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from orq_core import APITimeoutError, RateLimitError, Timeout
-from orq_core.testing import DONE
+import time
+
+from orq_core import APITimeoutError, InternalServerError, RateLimitError, Timeout
+from orq_core.testing import DONE, chunk, event
 from tests.faults.rows.stalls import (
     COMMENT,
     HEAD,
@@ -16,8 +18,8 @@ from tests.faults.rows.stalls import (
     held,
     repeated,
 )
-from tests.faults.scripts import BODY, EVENTS, OK, TYPE, limits
-from tests.faults.table import JSON, STREAM, Expect, Row, sends
+from tests.faults.scripts import BODY, EVENTS, LATE, OK, TOO_LATE, TYPE, limits
+from tests.faults.table import JSON, STREAM, Expect, Row, Script, sends
 from tests.raw_server import Connection, chunked, head
 
 
@@ -26,12 +28,30 @@ def stall_the_error(connection: Connection) -> None:
     connection.wait_for_client()
 
 
+def slow_error(connection: Connection) -> None:
+    time.sleep(LIMIT)
+    connection.send(head("Retry-After: 0", "Content-Length: 0", status="503 x"))
+
+
+def error_then(serve: Script) -> Script:
+    """Fail at first."""
+
+    def script(connection: Connection) -> None:
+        if len(connection.server.requests) == 1:
+            connection.send(head("Retry-After: 0", "Content-Length: 0", status="503 x"))
+        else:
+            serve(connection)
+
+    return script
+
+
 def unread(connection: Connection) -> bool:
     """Let nothing of the request in."""
     connection.server.left.wait(2)
     return False
 
 
+ROLE = event(chunk("", role="assistant"))
 LARGE = {"messages": [{"role": "user", "content": "x" * 10_000_000}]}
 ROWS = [
     # Between events
@@ -44,6 +64,17 @@ ROWS = [
     ),
     ended(
         "a stall inside a chunk's size", held(HEAD + chunked(HEL) + b"4"), "idle", "hel", idle=LIMIT
+    ),
+    ended("a stall after the role", held(HEAD + chunked(ROLE)), "idle", idle=LIMIT),
+    ended(
+        "a stall after three events",
+        held(HEAD + chunked(HEL) + chunked(LO) + chunked(HEL)),
+        "idle",
+        "hellohel",
+        idle=LIMIT,
+    ),
+    ended(
+        "a stall inside [DONE]", held(HEAD + chunked(HEL + b"data: [DO")), "idle", "hel", idle=LIMIT
     ),
     ended("a stall, within total", held(HEAD + chunked(HEL)), "total", "hel", total=LIMIT),
     ended(
@@ -86,11 +117,11 @@ ROWS = [
     Row(
         "events for ever, within total",
         repeated(HEAD, chunked(HEL)),
-        Expect(APITimeoutError, kind="total"),
+        TOO_LATE,
         STREAM,
         timeout=limits(total=LIMIT),
         after=LIMIT * 0.97,
-        within=LIMIT * 2 + 0.3,
+        within=LIMIT + LATE,
     ),
     Row(
         "pauses shorter than idle, and longer together",
@@ -126,7 +157,7 @@ ROWS = [
         Expect(APITimeoutError, text="hello", kind="idle", or_good=True),
         STREAM,
         timeout=limits(idle=LIMIT),
-        within=1.2,
+        within=LIMIT + LATE,
     ),
     # The request itself
     Row(
@@ -146,15 +177,40 @@ ROWS = [
         stall_the_error,
         Expect(RateLimitError),
         timeout=limits(first_event=LIMIT, idle=LIMIT),
-        within=1.2,
+        within=LIMIT + LATE,
     ),
     Row(
+        "an error whose body stalls, within total",
+        stall_the_error,
+        Expect((RateLimitError, APITimeoutError)),
+        timeout=limits(total=LIMIT),
+        within=LIMIT + LATE,
+    ),
+    Row(
+        # Three attempts would take half a second more.
         "total holds over all repeats",
-        sends(head("Retry-After: 0", "Content-Length: 0", status="503 x")),
-        Expect(Exception),
+        slow_error,
+        Expect((InternalServerError, APITimeoutError)),
         timeout=limits(total=LIMIT),
         repeated=True,
-        within=1.2,
+        within=LIMIT + LATE,
+    ),
+    Row(
+        "total holds inside the body of a repeat",
+        error_then(repeated(HEAD, chunked(HEL))),
+        Expect((InternalServerError, APITimeoutError)),
+        STREAM,
+        timeout=limits(total=LIMIT),
+        repeated=True,
+        within=LIMIT + LATE,
+    ),
+    Row(
+        "total holds in a repeat that gets no answer",
+        error_then(held()),
+        Expect((InternalServerError, APITimeoutError)),
+        timeout=limits(total=LIMIT),
+        repeated=True,
+        within=LIMIT + LATE,
     ),
     Row(
         "a Retry-After beyond total",

@@ -6,7 +6,7 @@ import time
 
 from orq_core import APITimeoutError
 from orq_core.testing import chunk, event
-from tests.faults.scripts import BODY, LENGTH, TYPE, limits
+from tests.faults.scripts import BODY, LATE, LENGTH, TYPE, limits
 from tests.faults.table import BOTH, JSON, STREAM, Expect, Kind, Row, Script
 from tests.raw_server import Connection, chunked, head
 
@@ -56,7 +56,7 @@ def ended(
         kinds,
         timeout=limits(**timeout),  # type: ignore[arg-type]
         after=LIMIT * 0.97,
-        within=LIMIT * 2 + 0.3,
+        within=LIMIT + LATE,
     )
 
 

@@ -15,45 +15,28 @@ from orq_core import (
     RateLimitError,
     UnprocessableEntityError,
 )
-from tests.faults.scripts import SHORT, limits
-from tests.faults.table import JSON, Expect, Row, Script, answers, sends
-from tests.raw_server import Connection, chunked, head
+from tests.faults.table import Expect, Row, Script, answers, sends
+from tests.raw_server import chunked, head
 
-CLASSES: dict[int, type[APIStatusError]] = {
-    300: APIStatusError,
-    304: APIStatusError,
+KINDS: dict[int, type[APIStatusError]] = {
     400: BadRequestError,
     401: AuthenticationError,
-    402: APIStatusError,
     403: PermissionDeniedError,
     404: NotFoundError,
-    405: APIStatusError,
-    406: APIStatusError,
-    408: APIStatusError,
     409: ConflictError,
-    410: APIStatusError,
-    413: APIStatusError,
-    415: APIStatusError,
-    418: APIStatusError,
-    421: APIStatusError,
     422: UnprocessableEntityError,
-    423: APIStatusError,
-    424: APIStatusError,
-    425: APIStatusError,
     429: RateLimitError,
-    431: APIStatusError,
-    451: APIStatusError,
-    499: APIStatusError,
-    500: InternalServerError,
-    501: InternalServerError,
-    502: InternalServerError,
-    503: InternalServerError,
-    504: InternalServerError,
-    508: InternalServerError,
-    520: InternalServerError,
-    529: InternalServerError,
-    599: InternalServerError,
-    999: InternalServerError,
+}
+# Those of RFC 9110 and its like, of nginx, of Cloudflare, of clouds; and one that is of nobody.
+IN_USE = (
+    *(300, 304, 400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414),
+    *(415, 416, 417, 418, 420, 421, 422, 423, 424, 425, 426, 428, 429, 431, 444, 449, 451, 460),
+    *(463, 494, 495, 496, 497, 498, 499, 500, 501, 502, 503, 504, 505, 506, 507, 508, 509, 510),
+    *(511, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530, 561, 598, 599, 999),
+)
+CLASSES: dict[int, type[APIStatusError]] = {
+    status: KINDS.get(status) or (InternalServerError if status >= 500 else APIStatusError)
+    for status in IN_USE
 }
 ERROR = {"error": {"message": "no, thanks", "type": "kind", "code": "told", "param": "model"}}
 TOLD = {"code": "told", "type": "kind", "param": "model"}
@@ -69,25 +52,13 @@ def told(status: int) -> Row:
     if status in NO_BODY:
         return Row(str(status), sends(head(status=f"{status} x")), of(status))
     # What to do about a redirect is more than what its body says.
-    says = "redirects are not followed" if status == 300 else "no, thanks"
+    says = "redirects are not followed" if status < 400 else "no, thanks"
     return Row(
         f"{status} with an error object",
         answers(json.dumps(ERROR).encode(), status=f"{status} x"),
         of(status, says=says, body=ERROR, **TOLD),
         repeated=status in {429, 503},
     )
-
-
-def stalling(connection: Connection) -> None:
-    connection.send(head("Content-Type: application/json", "Content-Length: 900", status="429 x"))
-    connection.send(b'{"error":')
-    connection.wait_for_client()
-
-
-def fifty_megabytes(connection: Connection) -> None:
-    connection.send(head(f"Content-Length: {50 * 2**20}", status="500 x"))
-    for _ in range(50):
-        connection.send(b"x" * 2**20)
 
 
 def page(status: str, html: bytes) -> Script:
@@ -109,25 +80,16 @@ ROWS = [
         answers(json.dumps(ERROR).encode(), "Retry-After: soon", status="429 x"),
         of(429, retry_after=None),
     ),
-    Row("502 with a page", page("502 x", HTML), of(502, says="Bad gateway"), repeated=True),
+    Row(
+        "502 with a page, repeated", page("502 x", HTML), of(502, says="Bad gateway"), repeated=True
+    ),
     Row("403 with a page without a title", page("403 x", b"<p>No</p>"), of(403, says="403")),
     Row("404 with a page of a megabyte", page("404 x", b"<p>" + b"x" * 2**20), of(404)),
     Row(
         "500 with plain text", answers(b"it\r\nfailed", status="500 x", kind="text/plain"), of(500)
     ),
-    Row("500 with nothing", answers(b"", status="500 x"), of(500, says="500")),
     Row("500 with no length", sends(head(status="500 x")), of(500, says="500")),
     Row("401 with white space", answers(b" \r\n ", status="401 x"), of(401, says="401")),
-    Row(
-        "500 with binary",
-        answers(bytes(range(256)), status="500 x", kind="application/octet-stream"),
-        of(500),
-    ),
-    Row(
-        "400 with text that is not UTF-8",
-        answers(b'{"error":{"message":"caf\xe9"}}', status="400 x"),
-        of(400, says="caf"),
-    ),
     Row("400 with null", answers(b"null", status="400 x"), of(400, says="400")),
     Row("400 with a list", answers(b'[{"error":{"message":"no"}}]', status="400 x"), of(400)),
     Row("400 with a string", answers(b'"just no"', status="400 x"), of(400, says="just no")),
@@ -199,15 +161,6 @@ ROWS = [
         answers(b"not compressed", "Content-Encoding: gzip", status="500 x"),
         of(500),
     ),
-    Row(
-        "429 whose body stalls",
-        stalling,
-        of(429),
-        timeout=limits(first_event=SHORT, idle=SHORT),
-        kinds=JSON,
-        within=1.5,
-    ),
-    Row("500 with 50 MB", fifty_megabytes, of(500), kinds=JSON, within=10),
     Row(
         "a reason that is not ASCII",
         sends("HTTP/1.1 500 Erreur générale\r\nContent-Length: 0\r\n\r\n".encode()),
