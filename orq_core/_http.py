@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import warnings
 from typing import TYPE_CHECKING
 
@@ -32,11 +33,12 @@ if TYPE_CHECKING:
     from orq_core._answers import Piece
     from orq_core.call import Call, Item, Items
     from orq_core.models import ChatCompletion, ChatCompletionRequest
-    from orq_core.transports import Response, Transport
+    from orq_core.transports import HttpRequest, Response, Transport
 
 _OK = range(200, 300)
 # No reason is longer, and a compressed one may grow a thousandfold.
 _ERROR_BYTES = 4 * 2**20
+_PRIVATE = re.compile(r"auth|(?<!idempotency-)key|token|secret|cookie", re.IGNORECASE)
 
 
 @define(eq=False)
@@ -92,7 +94,7 @@ class Sender:
             self._responses.append(response)
             self._note(call, response)
             if response.status not in _OK:
-                raise await self._status(response)
+                raise await self._status(response, self._secrets(http))
             reader = AnswerReader(
                 self.wire.converter,
                 stream=call.stream,
@@ -119,9 +121,8 @@ class Sender:
                 if reader.partial is not None:
                     yield (reader.partial,)
         except OrqError as error:
-            if self.key is not None:
-                # Servers that refuse a key like to repeat it.
-                Scrub((self.key,)).error(error)
+            # Servers that refuse a key like to repeat it.
+            Scrub(self._secrets(http)).error(error)
             error.request_id = error.request_id or info.request_id
             error.trace_id = error.trace_id or info.trace_id
             failure = error
@@ -166,9 +167,17 @@ class Sender:
         if failure is not None:
             failure.attempts = info.attempts
 
-    async def _status(self, response: Response) -> OrqError:
+    def _secrets(self, http: HttpRequest) -> tuple[str, ...]:
+        """Return the key, and what headers of the caller's or a plugin's have in its place."""
+        words = [
+            value.rpartition(" ")[2]
+            for name, value in http.headers.items()
+            if _PRIVATE.search(name)
+        ]
+        return tuple(words if self.key is None else [self.key, *words])
+
+    async def _status(self, response: Response, secrets: tuple[str, ...]) -> OrqError:
         """Make the error of a status; of a body that breaks off, what has arrived is told."""
-        secrets = () if self.key is None else (self.key,)
         body, broken = bytearray(), None
         limit = min(self.wire.max_event_bytes, _ERROR_BYTES)
         try:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from orq_core.parameters import BodyFields, RequestFields
 
 
+_MOST_MS = 10**12
+
+
 class Completions:
     """The endpoint's logic, the same in both modes."""
 
@@ -114,7 +117,8 @@ def _seconds(timeout_ms: object) -> float | None:
     if timeout_ms is None:
         return None
     if isinstance(timeout_ms, (int, float)) and not isinstance(timeout_ms, bool) and timeout_ms > 0:
-        return timeout_ms / 1000
+        # Larger ones are refused by `Timeout`, and may be too large for a division.
+        return min(timeout_ms, _MOST_MS) / 1000
     raise ConfigurationError("timeout_ms: expected a positive number of milliseconds")
 
 

@@ -20,28 +20,29 @@ if TYPE_CHECKING:
 
 _BLANK = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
-_FIELDS = frozenset({b"data", b"event", b"id", b"retry"})
-_LONGEST = 256  # bytes of a first line without a colon that may yet be an event stream's
+_FIELDS = frozenset({b"data", b"event", b"id", b"retry", b"error"})
+_LONGEST = 256  # bytes without a field that may yet be an event stream's
 
 
 def is_json(head: bytes) -> bool | None:
     """Tell by an answer's first bytes whether to read it whole; None: not enough bytes to say.
 
     The content type is not asked: gateways send either kind under either name. No line of an
-    event stream that means anything begins with a brace, a bracket, a quote or a ``<``, and its
-    first line has a colon or is a field's bare name.
+    event stream that means anything begins with a brace, a bracket, a quote or a ``<``, and one
+    of its first lines is a comment or has a field's name; any text may have a colon.
     """
     start = head.removeprefix(_BOM).lstrip(_BLANK)
     if not start or _BOM.startswith(start):
         return None
     if start[:1] in b'{[<"':
         return True
-    line, end, _ = start[:_LONGEST].replace(b"\r", b"\n").partition(b"\n")
-    if b":" in line:
+    *lines, last = start[:_LONGEST].replace(b"\r", b"\n").split(b"\n")
+    named = [line.partition(b":") for line in (*lines, last)]
+    if any(colon and (not name or name in _FIELDS) for name, colon, _ in named):
         return False
-    if end or len(start) > _LONGEST:
-        return line not in _FIELDS
-    return None
+    if lines and not named[0][1]:
+        return lines[0] not in _FIELDS
+    return True if len(start) > _LONGEST else None
 
 
 class AnswerReader:

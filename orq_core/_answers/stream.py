@@ -115,7 +115,7 @@ class StreamReader:
         try:
             body = loads_object(data)
         except ValueError as error:
-            self._undecodable(error)
+            self._undecodable(error, data)
             return None
         if body.get("error"):
             self._refuse(body)
@@ -127,9 +127,10 @@ class StreamReader:
         chunk: ChatCompletionChunk = self._structure(body, ChatCompletionChunk)
         return chunk
 
-    def _undecodable(self, cause: ValueError) -> None:
+    def _undecodable(self, cause: ValueError, data: bytes) -> None:
         error = ResponseDecodeError(
             f"event {self.delivered + 1} of the stream is not a JSON object",
+            body=data,
             delivered=self.delivered,
         )
         error.__cause__ = cause

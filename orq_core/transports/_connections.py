@@ -118,8 +118,9 @@ class _Limited(HTTPConnection):
             raise NewConnectionError(self, "no address of the name answered") from error
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is not None:
-            self._enter()
+        if self.sock is not None and (limits := self._enter()) is not None:
+            # urllib3 puts this on the socket anew, and what it has is the limit of connecting.
+            self.timeout = limits.remaining()
         # A server that leaves before it has read all of a request may have said why.
         with suppress(ssl.SSLEOFError):
             self._held = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import requests
@@ -188,7 +189,12 @@ class _Adapter(HTTPAdapter):
         return pool, self.request_url(asked, proxies)
 
     def close(self) -> None:
-        # urllib3 closes the connections of a pool when nobody refers to it any more.
+        # urllib3 closes a pool's connections when nobody refers to it any more; an error's
+        # traceback may, for as long as somebody keeps it.
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for place in manager.pools.keys():  # noqa: SIM118 - refuses to be iterated
+                with suppress(KeyError):
+                    manager.pools[place].close()
         self._found.clear()
         super().close()
 
