@@ -157,14 +157,20 @@ def test_an_answer_of_another_kind_is_an_sdk_error(orq_router: LocalRouter) -> N
     orq_router.always(reply(b"", status=302, headers={"Location": "/other"}))
     with pytest.raises(seed.SDKError, match=r"code: 302") as caught:
         seed.Orq(server_url=orq_router.url).router.chat.completions.create(request=REQUEST)
-    assert str(seed.SDKError("No body", 500)) == "No body: Status 500"
     assert caught.value.status_code == 302
+    orq_router.always(reply("not <b>now</b>", status=502, headers={"Content-Type": "text/html"}))
+    with pytest.raises(seed.SDKError) as caught:
+        seed.Orq(server_url=orq_router.url).router.chat.completions.create(request=REQUEST)
+    assert caught.value.body == "not <b>now</b>"
+    assert str(seed.SDKError("No body", 500)) == "No body: Status 500"
 
 
 def test_what_was_no_answer_is_this_librarys_error() -> None:
     s = seed.Orq(server_url="http://127.0.0.1:9", retry_config=None)
     with pytest.raises(ConnectError):
         s.router.chat.completions.create(request=REQUEST)
+    with pytest.raises(ConnectError):
+        asyncio.run(s.router.chat.completions.create_async(request=REQUEST))
     with pytest.raises(RequestError):
         s.router.chat.completions.create(request={"messages": 5})
 
