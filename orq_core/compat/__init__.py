@@ -3,9 +3,11 @@
     import orq_core.compat as orq_poc_python_client
     from orq_core.compat import Orq
 
-What differs, on purpose: streams of JSON chunks work; requests keep fields and numbers as they
-were given; the default server is https://my.orq.ai; ``ORQ_API_KEY`` is read; failed connections
-are this library's errors, not an HTTP library's.
+What differs, on purpose: streams of JSON chunks work, and their events are chunks with ``data``;
+requests keep fields and numbers as they were given, and are checked more strictly; the default
+server is https://my.orq.ai; ``ORQ_API_KEY`` is read; ``timeout_ms`` bounds a whole call; failed
+connections are this library's errors, not an HTTP library's. As there, nothing is repeated unless
+``retry_config`` or ``retries`` says so.
 """
 
 from typing import Any

@@ -9,7 +9,8 @@ from orq_core.client import AsyncOrq
 from orq_core.client import Orq as Client
 from orq_core.compat.errors import sdk_error
 from orq_core.errors import ConfigurationError, OrqError
-from orq_core.models.base import UNSET
+from orq_core.models.base import UNSET, Unset
+from orq_core.router import _seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,9 +36,9 @@ class Orq:
 
     ``api_key``: a string or a function; ``""`` counts as none, and ``ORQ_API_KEY`` is read.
     ``server_url``, in which ``url_params`` replace ``{name}``; default https://my.orq.ai.
-    ``retry_config`` and ``timeout_ms`` (for the whole call, its stream included) are defaults of
-    every call. ``server_idx`` may be 0. ``client``, ``async_client`` and ``debug_logger`` have no
-    counterpart: ConfigurationError says what to use.
+    ``retry_config`` (none: nothing is repeated) and ``timeout_ms`` (for the whole call, its stream
+    included) are defaults of every call. ``server_idx`` may be 0. ``client``, ``async_client`` and
+    ``debug_logger`` have no counterpart: ConfigurationError says what to use.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Orq:
         url_params: Mapping[str, str] | None = None,
         client: Any = None,
         async_client: Any = None,
-        retry_config: RetryConfig | None = UNSET,  # type: ignore[assignment]
+        retry_config: RetryConfig | Unset | None = UNSET,
         timeout_ms: int | None = None,
         debug_logger: Any = None,
     ) -> None:
@@ -60,12 +61,12 @@ class Orq:
         if server_idx not in {None, 0, -1}:
             raise ConfigurationError("server_idx: there is one server; write 0, or server_url=")
         for name, value in (url_params or {}).items() if server_url else ():
-            server_url = (server_url or "").replace(f"{{{name}}}", value)
+            server_url = (server_url or "").replace(f"{{{name}}}", str(value))
         self._arguments: dict[str, Any] = {
             "api_key": api_key or None,
             "server_url": server_url,
-            "retries": retry_config,
-            "timeout": None if timeout_ms is None else timeout_ms / 1000,
+            "retries": None if isinstance(retry_config, Unset) else retry_config,
+            "timeout": _seconds(timeout_ms),
         }
         self._client = Client(**self._arguments)
         self._async_client: AsyncOrq | None = None
@@ -128,7 +129,8 @@ class OrqCompletions:
     ) -> ChatCompletion | Stream:
         """Ask for a completion; iterating the answer yields its events.
 
-        Raises SDKError for an answer that is no completion, and this library's other errors.
+        Raises SDKError for a status other than 2xx and for an answer that can't be read, and this
+        library's other errors: for an error that a 200 carries, APIStreamError.
         """
         try:
             return self._sdk.blocking.router.chat.completions.create(

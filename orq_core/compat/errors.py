@@ -27,7 +27,8 @@ class RawResponse:
 class SDKError(OrqError):
     """An answer that is no completion: ``message``, ``status_code``, ``body``, ``raw_response``.
 
-    ``body`` is text; JSON is written out again, so white space may differ. This library's own
+    ``body`` is text; JSON is written out again, without white space. It is part of ``str`` here,
+    and of no other error of this library; the key is masked in it. This library's own
     error, which knows more, is its ``__cause__``.
     """
 
@@ -73,4 +74,6 @@ def _text(body: object) -> str:
         return ""
     if isinstance(body, bytes):
         return body.decode("utf-8", "replace")
-    return body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+    if isinstance(body, str):
+        return body
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))

@@ -1,11 +1,10 @@
 """The seed SDK's models by the names its generator gave them; each is one of this library's.
 
-Requests may be made of these, of dicts, or of both; a name ending in ``TypedDict`` is a mapping.
+Requests may be made of these, of dicts, or of both; a name ending in ``TypedDict`` is a dict.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from orq_core import models as ours
@@ -40,6 +39,12 @@ from orq_core.streams import AsyncStream, Stream
 
 class Parameters(dict[str, Any]):
     """The JSON Schema of a tool's arguments: ``type``, ``properties``, ``required`` and more."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Read the seed's three fields as attributes; one that was not given is None."""
+        if name in {"type", "properties", "required"}:
+            return self.get(name)
+        raise AttributeError(name)
 
 
 RouterChatCompletionsRequestBody = ours.ChatCompletionRequest
@@ -181,7 +186,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Take the ``…TypedDict`` twin of every model for what it is: a mapping."""
+    """Take the ``…TypedDict`` twin of every model for what it is: a dict."""
     if name.endswith("TypedDict") and name.removesuffix("TypedDict") in __all__:
-        return Mapping[str, Any]
+        return dict[str, Any]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

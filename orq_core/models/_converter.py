@@ -117,9 +117,9 @@ def _check_names(given: Mapping[str, Any]) -> None:
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]}? " if near else ""
+            hint = f" (did you mean {near[0]}?)" if near else ""
             raise ConfigurationError(
-                f"{name}: not an argument of create; {hint}Fields the router knows and this "
+                f"{name}: not an argument of create{hint}; fields the router knows and this "
                 "library doesn't go into extra_body",
             )
 

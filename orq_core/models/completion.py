@@ -11,7 +11,7 @@ from orq_core.models.logprobs import Logprobs
 from orq_core.models.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from orq_core.call import CallInfo
 
@@ -116,7 +116,8 @@ class Choice(Answer):
 class ChatCompletion(Answer):
     """A whole answer; ``info`` is what is known of the call beside it, and never on the wire.
 
-    Iterating yields the completion itself once, so that a loop over events reads it as well.
+    Iterating, by ``for`` or ``async for``, yields the completion itself once, so that a loop over
+    events reads it as well.
     """
 
     id: str | None = None
@@ -158,4 +159,7 @@ class ChatCompletion(Answer):
         return self
 
     def __iter__(self) -> Iterator[ChatCompletion]:
+        yield self
+
+    async def __aiter__(self) -> AsyncIterator[ChatCompletion]:
         yield self

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import enum
 import gc
-import json
 import re
 import subprocess
 import sys
@@ -80,6 +79,48 @@ def test_both_modes_of_one_object(orq_router: LocalRouter) -> None:
             assert event.data.text == "<value>"
 
 
+def test_one_loop_reads_both_kinds_of_answer_under_asyncio(orq_router: LocalRouter) -> None:
+    create = seed.Orq(server_url=orq_router.url).router.chat.completions.create_async
+
+    async def read(**more: Any) -> str:
+        events: Any = await create(request={**REQUEST, **more})
+        pieces = []
+        async for event in events:
+            choice = event.data.choices[0]
+            said = choice.delta if more else choice.message
+            pieces.append(said.content or "")
+        return "".join(pieces)
+
+    assert asyncio.run(read()) == asyncio.run(read(stream=True)) == "<value>"
+
+
+BACKOFF = seed.utils.BackoffStrategy(1, 1, 1.0, 60_000)
+
+
+@pytest.mark.parametrize(
+    ("config", "call", "attempts"),
+    [
+        ({}, {}, 1),
+        ({"retry_config": None}, {}, 1),
+        ({"retry_config": seed.RetryConfig("backoff", BACKOFF, True)}, {}, 3),
+        ({"retry_config": seed.RetryConfig("backoff", BACKOFF, True)}, {"retries": None}, 1),
+        ({"retry_config": seed.RetryConfig("none", BACKOFF, True)}, {}, 1),
+        ({}, {"retries": seed.RetryConfig("backoff", BACKOFF, True)}, 3),
+    ],
+)
+def test_nothing_is_repeated_unless_it_is_asked_for(
+    orq_router: LocalRouter, config: dict[str, Any], call: dict[str, Any], attempts: int
+) -> None:
+    orq_router.enqueue(reply(b"", status=503), reply(b"", status=429))
+    create = seed.Orq(server_url=orq_router.url, **config).router.chat.completions.create
+    if attempts == 1:
+        with pytest.raises(seed.SDKError, match="Status 503"):
+            create(request=REQUEST, **call)
+    else:
+        create(request=REQUEST, **call)
+    assert len(orq_router.requests) == attempts
+
+
 def test_a_client_that_nobody_closes_leaves_nothing_open(orq_router: LocalRouter) -> None:
     s = seed.Orq(server_url=orq_router.url)
     s.router.chat.completions.create(request=REQUEST)
@@ -98,7 +139,7 @@ def test_a_status_is_an_sdk_error(orq_router: LocalRouter) -> None:
     error = caught.value
     assert error.message == "API error occurred"
     assert error.status_code == 404
-    assert json.loads(error.body) == body
+    assert error.body == '{"code":404,"error":"no such deployment","source":"system"}'
     assert str(error) == f"API error occurred: Status 404\n{error.body}"
     assert error.raw_response is not None
     assert error.raw_response.headers["x-request-id"] == "req-1"
@@ -116,14 +157,20 @@ def test_an_answer_of_another_kind_is_an_sdk_error(orq_router: LocalRouter) -> N
     orq_router.always(reply(b"", status=302, headers={"Location": "/other"}))
     with pytest.raises(seed.SDKError, match=r"code: 302") as caught:
         seed.Orq(server_url=orq_router.url).router.chat.completions.create(request=REQUEST)
-    assert str(seed.SDKError("No body", 500)) == "No body: Status 500"
     assert caught.value.status_code == 302
+    orq_router.always(reply("not <b>now</b>", status=502, headers={"Content-Type": "text/html"}))
+    with pytest.raises(seed.SDKError) as caught:
+        seed.Orq(server_url=orq_router.url).router.chat.completions.create(request=REQUEST)
+    assert caught.value.body == "not <b>now</b>"
+    assert str(seed.SDKError("No body", 500)) == "No body: Status 500"
 
 
 def test_what_was_no_answer_is_this_librarys_error() -> None:
     s = seed.Orq(server_url="http://127.0.0.1:9", retry_config=None)
     with pytest.raises(ConnectError):
         s.router.chat.completions.create(request=REQUEST)
+    with pytest.raises(ConnectError):
+        asyncio.run(s.router.chat.completions.create_async(request=REQUEST))
     with pytest.raises(RequestError):
         s.router.chat.completions.create(request={"messages": 5})
 
@@ -153,6 +200,7 @@ def test_constructor_arguments(orq_router: LocalRouter) -> None:
         ({"async_client": object()}, "session="),
         ({"debug_logger": object()}, "logging"),
         ({"server_idx": 1}, "server_url="),
+        ({"timeout_ms": "60"}, "milliseconds"),
     ],
 )
 def test_what_has_no_counterpart_says_what_to_use(arguments: dict[str, Any], remedy: str) -> None:
@@ -189,6 +237,7 @@ def test_a_request_made_of_the_seeds_models() -> None:
                     parameters=m.Parameters(
                         type=m.RouterChatCompletionsRouterChatCompletionsType.OBJECT,
                         properties={},
+                        additionalProperties=False,
                     ),
                 ),
             ),
@@ -198,7 +247,11 @@ def test_a_request_made_of_the_seeds_models() -> None:
     body = unstructure_request(converter, build_request(converter, request))
     assert body["messages"][1]["content"] == [{"type": "text", "text": "<value>"}]
     assert body["messages"][2]["role"] == "tool"
-    assert body["tools"][0]["function"]["parameters"] == {"type": "object", "properties": {}}
+    assert body["tools"][0]["function"]["parameters"] == {
+        "type": "object",
+        "properties": {},
+        "additionalProperties": False,
+    }
 
 
 @needs_shared
@@ -214,7 +267,35 @@ def test_every_name_of_the_seed_is_there() -> None:
         assert issubclass(kind, enum.Enum)
         wanted = dict(re.findall(r"`(\w+)`=`(\w+)`", members))
         assert {member.name: member.value for member in kind} == wanted
-    assert seed.RouterChatCompletionsRequestBodyTypedDict is not None
     assert seed.utils.RetryConfig is seed.RetryConfig
     with pytest.raises(AttributeError):
         _ = seed.NoSuchNameTypedDict
+
+
+def fields_of_the_seed() -> dict[str, list[str]]:
+    """Read the names of every model's fields from the contract's table."""
+    text = (SHARED / "contract/SEED.md").read_text()
+    found: dict[str, list[str]] = {}
+    name = ""
+    for row in text[text.index("### Models") :].split("\n"):
+        cells = [cell.strip().strip("`") for cell in row.split("|")]
+        if len(cells) == 8 and cells[4] in {"yes", "no"}:
+            name = cells[1] or name
+            found.setdefault(name, []).append(cells[2])
+    # What wrapped an event; here the event is the chunk itself, with its `data`.
+    del found["RouterChatCompletionsRouterChatCompletionsResponseBody"]
+    return found
+
+
+@needs_shared
+def test_every_model_of_the_seed_has_its_fields() -> None:
+    models = fields_of_the_seed()
+    assert len(models) == 41
+    for name, fields in models.items():
+        made = getattr(seed, name)(**dict.fromkeys(fields, "<value>"))
+        assert [getattr(made, field) for field in fields] == ["<value>"] * len(fields), name
+        twin = getattr(seed, f"{name}TypedDict")(**dict.fromkeys(fields, "<value>"))
+        assert twin == dict.fromkeys(fields, "<value>")
+    assert seed.Parameters(type="object", properties={}).required is None
+    with pytest.raises(AttributeError):
+        _ = seed.Parameters().model_dump
