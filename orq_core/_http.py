@@ -21,7 +21,7 @@ from orq_core.errors import (
     StreamInterruptedError,
     StreamTruncatedError,
 )
-from orq_core.errors._from_status import status_error
+from orq_core.errors._from_status import known_headers, status_error
 from orq_core.errors._scrub import Scrub
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cattrs import Converter
 
     from orq_core._answers import Piece
-    from orq_core.call import Call, Item, Items
+    from orq_core.call import Call, CallInfo, Item, Items
     from orq_core.models import ChatCompletion, ChatCompletionRequest
     from orq_core.transports import HttpRequest, Response, Transport
 
@@ -121,10 +121,9 @@ class Sender:
                 if reader.partial is not None:
                     yield (reader.partial,)
         except OrqError as error:
+            self._tell(error, info)
             # Servers that refuse a key like to repeat it.
             Scrub(self._secrets(http)).error(error)
-            error.request_id = error.request_id or info.request_id
-            error.trace_id = error.trace_id or info.trace_id
             failure = error
             raise
         finally:
@@ -135,6 +134,14 @@ class Sender:
             self._record(call, began, failure)
             # The exception's traceback refers to this frame, and the reader to its exception.
             del failure, reader
+
+    @staticmethod
+    def _tell(error: OrqError, info: CallInfo) -> None:
+        """Add to an error what is known of the answer."""
+        error.request_id = error.request_id or info.request_id
+        error.trace_id = error.trace_id or info.trace_id
+        if isinstance(error, ResponseDecodeError) and info.status is not None:
+            error.status_code, error.headers = info.status, known_headers(info.headers)
 
     @staticmethod
     def _broken(reader: AnswerReader, error: APIConnectionError) -> bytes:
@@ -191,14 +198,17 @@ class Sender:
         del broken
         return error
 
-    @staticmethod
-    def _note(call: Call, response: Response) -> None:
+    def _note(self, call: Call, response: Response) -> None:
         info = call.info
         info.status = response.status
         info.headers = {name.lower(): value for name, value in response.headers.items()}
         info.headers.pop("set-cookie", None)
-        info.request_id = info.headers.get("x-request-id")
-        info.trace_id = info.headers.get("x-orq-trace-id")
+        info.request_id = self._masked(info.headers.get("x-request-id"))
+        info.trace_id = self._masked(info.headers.get("x-orq-trace-id"))
+
+    def _masked(self, name: str | None) -> str | None:
+        # What errors and attempts tell, and are pickled with.
+        return name.replace(self.key, "***") if name and self.key else name
 
     @staticmethod
     def _settle(call: Call, error: OrqError, partial: ChatCompletion | None) -> None:

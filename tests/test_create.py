@@ -325,3 +325,25 @@ def test_a_plugin_sees_the_call_and_each_event(mode: Mode) -> None:
 def test_bad_request_is_bad_request(mode: Mode) -> None:
     error = Scripted(mode, reply({"code": 7, "message": "no"}, status=400)).fails(BadRequestError)
     assert error.code == 7
+
+
+@pytest.mark.parametrize("more", [{}, {"stream": True}])
+@pytest.mark.parametrize("body", [b"<html>", b'data: {"a": 1}\n\ndata: {oops\n\n'])
+def test_an_answer_that_cannot_be_read_is_kept(
+    mode: Mode, body: bytes, more: dict[str, Any]
+) -> None:
+    headers = {"Content-Type": "text/html", "X-Proxy": f"echo {KEY}", "Set-Cookie": "a=b"}
+    scripted = Scripted(mode, reply(body, headers=headers))
+    error = scripted.fails(ResponseDecodeError, **more)
+    assert error.status_code == 200
+    assert error.headers == {"content-type": "text/html", "x-proxy": "echo ***"}
+    assert error.body in {b"<html>", b"{oops"}
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_key_that_comes_back_as_an_id_is_masked(mode: Mode, status: int) -> None:
+    echo = {"X-Request-Id": f"for {KEY}", "X-Orq-Trace-Id": KEY}
+    scripted = Scripted(mode, reply(b"<html>", status=status, headers=echo))
+    error = scripted.fails(OrqError)
+    assert (error.request_id, error.trace_id) == ("for ***", "***")
+    assert KEY.encode() not in pickle.dumps(error)

@@ -47,11 +47,7 @@ def status_error(
     if kind is None:
         kind = errors.InternalServerError if status >= 500 else errors.APIStatusError
     scrub = Scrub(secrets)
-    known = {
-        name.lower(): scrub.text(value)
-        for name, value in headers.items()
-        if name.lower() not in _PRIVATE_HEADERS
-    }
+    known = {name: scrub.text(value) for name, value in known_headers(headers).items()}
     parsed = scrub.body(body)
     told = describe(parsed)
     message = scrub.text(_summary(status, known, told.message))
@@ -67,6 +63,12 @@ def status_error(
         request_id=_first(known, _REQUEST_IDS) or told.request_id or known.get("cf-ray"),
         trace_id=known.get("x-orq-trace-id"),
     )
+
+
+def known_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return what an error may tell of an answer's headers, names in lower case."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    return {name: value for name, value in lower.items() if name not in _PRIVATE_HEADERS}
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -117,6 +117,9 @@ class RequestsTransport:
             cookies={},
         )
         prepared = session.prepare_request(request)
+        if not any(name.lower() == "cookie" for name in http.headers):
+            # The session's.
+            prepared.headers.pop("Cookie", None)
         settings: Any = session.merge_environment_settings(
             http.url,
             {},

@@ -29,7 +29,7 @@ from orq_core import (
 )
 from orq_core._runtime import drive
 from orq_core.limits import Limits
-from orq_core.testing import LocalRouter, Mode, Stall, chunk, reply, stream
+from orq_core.testing import LocalRouter, Mode, Stall, chunk, completion, reply, stream
 from orq_core.transports import HttpRequest
 from orq_core.transports._environment import Proxies, ca_bundle, place_of, reason_of
 from orq_core.transports.aiohttp import AiohttpTransport
@@ -50,6 +50,7 @@ def test_a_requests_session_of_ones_own(
     with requests.Session() as session:
         session.headers["X-Mine"] = "yes"
         session.auth = ("someone", "hidden")
+        session.cookies["session"] = "hidden"
         with Orq(api_key=KEY, server_url=orq_router.url, session=session) as client:
             create = client.router.chat.completions.create
             assert create(**ASKED).text == "hello"
@@ -59,8 +60,12 @@ def test_a_requests_session_of_ones_own(
             assert next(stalled).text == "a"
             with pytest.raises(APITimeoutError):
                 next(stalled)
+            orq_router.always(reply(completion("hello")))
+            assert create(http_headers={"Cookie": "own=1"}, **ASKED).text == "hello"
         assert session.adapters
+    assert orq_router.requests[-1].headers["Cookie"] == "own=1"
     headers = orq_router.requests[0].headers
+    assert "Cookie" not in headers
     assert headers["X-Mine"] == "yes"
     assert headers["Authorization"] == f"Bearer {KEY}"
 
