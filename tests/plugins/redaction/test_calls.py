@@ -7,6 +7,7 @@ import json
 import pickle
 from typing import Any
 
+import attrs
 import pytest
 
 from orq_core import ConfigurationError, PluginError, hookimpl, observe, to_dict
@@ -106,6 +107,49 @@ def test_every_place_in_a_request(mode: Mode):
     )
     assert received["messages"][4]["content"] == '{"got": "<EMAIL_1>"}'
     assert body.count("<EMAIL_1>") == 18
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messages": [*user(MAIL), MAIL]},
+        {"messages": {"0": MAIL}},
+        {"variables": {"address": MAIL}, "metadata": {"who": MAIL}},
+        {"orq": {"inputs": [{"key": "a", "value": MAIL}], "prompt": {"variables": {"a": MAIL}}}},
+        {"orq": MAIL, "metadata": MAIL},
+    ],
+    ids=str,
+)
+def test_what_replaces_a_field_of_the_request(mode: Mode, body):
+    watcher = Watcher()
+    talk = Talk(mode, reply(completion("ok")), plugins=[redaction(), watcher])
+    answer = talk.one(extra_body=body, variables={"own": MAIL})
+    assert answer.error is None
+    assert "joe.fake" not in talk.transport.requests[0].body.decode()
+    assert "joe.fake" not in repr([attrs.asdict(each) for each in watcher.requests])
+    assert json.loads(json.dumps(body).replace(MAIL, "<EMAIL_1>")).items() <= sent(talk).items()
+
+
+@pytest.mark.parametrize("orq", [None, {"prompt": None}, {"prompt": {"id": "p"}, "inputs": None}])
+def test_an_older_container_without_values(mode: Mode, orq):
+    talk = Talk(mode, reply(completion("ok")), plugins=[redaction()])
+    talk.one(extra_body={"orq": orq})
+    assert sent(talk)["orq"] == orq
+
+
+def test_a_tools_result_in_parts_is_read_as_json(mode: Mode):
+    result = [{"type": "text", "text": r'{"got": "joe.fake\u0040example.com"}'}]
+    talk = Talk(mode, reply(completion("ok")), plugins=[redaction()])
+    talk.one(messages=[{"role": "tool", "tool_call_id": "c", "content": result}])
+    assert sent(talk)["messages"][0]["content"][0]["text"] == '{"got": "<EMAIL_1>"}'
+
+
+def test_the_name_of_a_file_is_rewritten_and_nothing_in_it(mode: Mode):
+    file = {"filename": f"{MAIL}.pdf", "file_data": "data:application/pdf;base64,QUJD"}
+    talk = Talk(mode, reply(completion("ok")), plugins=[redaction()])
+    talk.one(messages=user([{"type": "file", "file": file}]))
+    (part,) = sent(talk)["messages"][0]["content"]
+    assert part == {"type": "file", "file": {**file, "filename": "<EMAIL_1>"}}
 
 
 ANSWER_FIELDS = ["content", "refusal", "reasoning", "reasoning_content"]
@@ -460,11 +504,16 @@ class Watcher:
 
     def __init__(self) -> None:
         self.seen: list[Any] = []
+        self.requests: list[Any] = []
+
+    def start(self, request: Any) -> None:
+        self.requests.append(request)
+        self.seen.append(to_dict(request))
 
     @hookimpl
     def orq_wrap_create(self, call: Any) -> Any:
         return observe(
-            start=lambda request: self.seen.append(to_dict(request)),
+            start=self.start,
             item=lambda item: self.seen.append(to_dict(item)),
         )
 
