@@ -10,8 +10,15 @@ from typing import Any
 import attrs
 import pytest
 
-from orq_core import ConfigurationError, PluginError, hookimpl, observe, to_dict
-from orq_core.testing import DONE, Cut, Mode, chunk, completion, echo, reply, stream
+from orq_core import (
+    ConfigurationError,
+    PluginError,
+    ResponseDecodeError,
+    hookimpl,
+    observe,
+    to_dict,
+)
+from orq_core.testing import DONE, Cut, Mode, chunk, completion, echo, event, reply, stream
 from orq_core.testing.received import Received
 from orq_plugins.redaction import (
     CallableDetector,
@@ -492,6 +499,31 @@ def test_errors_hold_no_values(mode: Mode):
     assert MAIL not in str(answer.error)
     assert MAIL not in json.dumps(answer.error.body)
     assert "[EMAIL]" in str(answer.error)
+
+
+NAMED = {"message": "no", "code": f"bad {MAIL}", "type": f"{MAIL} type", "param": f"to {MAIL}"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [reply({"error": NAMED}, status=400), stream(chunk("a"), event({"error": NAMED}))],
+    ids=["status", "event"],
+)
+def test_what_errors_are_called_holds_no_values(mode: Mode, given):
+    error = Talk(mode, given, plugins=[redaction()]).one(stream=True).error
+    assert (error.code, error.type, error.param) == ("bad [EMAIL]", "[EMAIL] type", "to [EMAIL]")
+    assert "joe" not in repr(vars(error))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [reply(f'{{"a": {MAIL}'.encode()), stream(chunk("a"), f"data: {{{MAIL}\n\n".encode())],
+    ids=["whole", "event"],
+)
+def test_what_could_not_be_read_is_not_kept(mode: Mode, given):
+    error = Talk(mode, given, plugins=[redaction()]).one(stream=True).error
+    assert isinstance(error, ResponseDecodeError)
+    assert "joe" not in repr([vars(error), vars(error.__cause__ or error)])
 
 
 def test_a_partial_answer_holds_no_values(mode: Mode):
