@@ -10,8 +10,9 @@ from attrs import evolve
 
 from orq_core._json import is_list, is_object
 from orq_core.models import ChatCompletionRequest, make_converter, to_dict
+from orq_plugins.redaction.prefilter import prefilter
 from orq_plugins.redaction.rewriting import ContentBlockedError
-from orq_plugins.redaction.window import JsonWindow, NewScanner, Rewrite, TextWindow, joined
+from orq_plugins.redaction.window import JsonWindow, NewScanner, Rewrite, joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,6 +43,8 @@ class RequestRewriter:
     def __init__(self, scanner: NewScanner, rewrite: Rewrite, settings: Settings) -> None:
         """Rewrite texts by ``rewrite``, parts that are no text by the settings."""
         self._scanner = scanner
+        self._matcher = scanner()._matcher  # noqa: SLF001 - of the same package
+        self._is_clear = prefilter(self._matcher)
         self._rewrite = rewrite
         self._audit = settings.mode == "audit"
         self._media: Mapping[str, tuple[str, MediaPolicy]] = {
@@ -138,10 +141,20 @@ class RequestRewriter:
         return value
 
     def _text(self, text: str) -> str:
-        window = TextWindow(self._scanner, self._rewrite)
-        return joined(window.feed(text) + window.flush())
+        if self._is_clear(text):
+            return text
+        written: list[str] = []
+        at = 0
+        for found in self._matcher.all(text):
+            match = text[found.start : found.end]
+            written += (text[at : found.start], self._rewrite(found.entity, match))
+            at = found.end
+        return "".join([*written, text[at:]])
 
     def _json(self, text: str) -> str:
+        # An escape may hide what is looked for.
+        if "\\" not in text and self._is_clear(text):
+            return text
         window = JsonWindow(self._scanner, self._rewrite)
         return joined(window.feed(text) + window.flush())
 

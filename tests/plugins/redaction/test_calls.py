@@ -485,6 +485,13 @@ def test_too_much_held_back(mode: Mode, overflow, said):
     assert (answer.error is not None) == (overflow == "block")
 
 
+def test_a_request_is_whole_and_nothing_of_it_is_held_back(mode: Mode):
+    plugin = redaction(max_hold_chars=16, on_overflow="block")
+    talk = Talk(mode, reply(completion("ok")), plugins=[plugin])
+    talk.one(messages=user(f"word {LONG}"))
+    assert sent(talk)["messages"][0]["content"] == f"word {LONG}"
+
+
 def test_a_broken_stream_gives_what_was_held(mode: Mode):
     given = stream(chunk("I am joe.fake@exam"), Cut())
     answer = Talk(mode, given, plugins=[redaction()]).one(stream=True)
