@@ -31,6 +31,7 @@ from orq_core.testing import (
     stream,
 )
 from orq_plugins import Caching, Logging, Redaction, Retries
+from orq_plugins.logging import HEADERS
 from tests.plugins.talk import HELLO, KEY, OK, OK_STREAM, SERVER, Talk, ask
 
 FIELDS = {
@@ -373,6 +374,15 @@ def test_debug_lines(mode: Mode, all_lines: JsonLines):
     begun, ended = all_lines.of("orq.attempt", "DEBUG")
     assert begun["headers"]["Accept"] == "application/json"
     assert ended["headers"]["x-request-id"] == "req-fake"
+    assert "hidden" not in json.dumps(all_lines.lines)
+
+
+def test_more_headers_may_be_shown(mode: Mode, all_lines: JsonLines):
+    headers = {"x-request-id": "req-fake", "x-mine": "shown", "x-secret-thing": "hidden"}
+    given = reply(completion("hi"), headers=headers)
+    Talk(mode, given, plugins=[Logging(headers={*HEADERS, "X-Mine"})]).one()
+    ended = all_lines.of("orq.attempt", "DEBUG")[-1]
+    assert (ended["headers"]["x-mine"], ended["headers"]["x-request-id"]) == ("shown", "req-fake")
     assert "hidden" not in json.dumps(all_lines.lines)
 
 
