@@ -35,7 +35,7 @@ _FOLDED = {"i": r"\x{130}\x{131}", "k": r"\x{212a}", "s": r"\x{17f}"}
 _LETTERS = "A-Za-z" + "".join(_FOLDED.values())
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def prefilter(matcher: Matcher) -> Callable[[str], bool]:
     """Return what tells that a text holds nothing a matcher finds; it may say no to any text.
 

@@ -33,6 +33,17 @@ _OPAQUE = frozenset(
         "thought_signature",
     }
 )
+# The router's own names of parts, and those of other servers that speak its protocol.
+_MEDIA = {
+    "image_url": "IMAGE",
+    "image": "IMAGE",
+    "input_image": "IMAGE",
+    "input_audio": "AUDIO",
+    "audio": "AUDIO",
+    "file": "FILE",
+    "input_file": "FILE",
+    "document": "FILE",
+}
 _RESULTS = frozenset({"content", "text"})  # where a tool's result stands
 _DIGITS = 7  # a number with fewer is no card and no phone
 
@@ -47,11 +58,10 @@ class RequestRewriter:
         self._is_clear = prefilter(self._matcher)
         self._rewrite = rewrite
         self._audit = settings.mode == "audit"
-        self._media: Mapping[str, tuple[str, MediaPolicy]] = {
-            "image_url": ("IMAGE", settings.images),
-            "input_audio": ("AUDIO", settings.audio),
-            "audio": ("AUDIO", settings.audio),
-            "file": ("FILE", settings.files),
+        self._policies: Mapping[str, MediaPolicy] = {
+            "IMAGE": settings.images,
+            "AUDIO": settings.audio,
+            "FILE": settings.files,
         }
 
     def __call__(self, request: ChatCompletionRequest) -> ChatCompletionRequest:
@@ -89,14 +99,15 @@ class RequestRewriter:
         return [self._message(each) if is_object(each) else self._values(each) for each in messages]
 
     def _message(self, message: dict[str, Any]) -> dict[str, Any]:
-        is_tool = message.get("role") in {"tool", "function"}
+        is_tool = str(message.get("role")) in {"tool", "function"}
         return {name: self._field(name, value, is_tool) for name, value in message.items()}
 
     def _field(self, name: str, value: Any, is_tool: bool = False) -> Any:
         if name in _OPAQUE:
             return value
-        if name == "content" and is_list(value):
-            return [self._part(part, is_tool) for part in value]
+        if name == "content" and (is_list(value) or is_object(value)):
+            parts = [self._part(part, is_tool) for part in (value if is_list(value) else [value])]
+            return parts if is_list(value) else parts[0]
         if is_list(value):
             return [self._field(name, each) for each in value]
         if is_object(value):
@@ -109,9 +120,10 @@ class RequestRewriter:
     def _part(self, part: Any, is_tool: bool) -> Any:
         if not is_object(part):
             return self._values(part)
-        label, policy = self._media.get(part.get("type", ""), ("", "allow"))
-        if not label or self._audit:
+        label = _MEDIA.get(str(part.get("type")))
+        if label is None or self._audit:
             return {name: self._field(name, value, is_tool) for name, value in part.items()}
+        policy = self._policies[label]
         if policy == "block":
             raise ContentBlockedError(f"the request holds {label}, which is blocked", entity=label)
         stripped = {"type": "text", "text": f"[{label}]"}

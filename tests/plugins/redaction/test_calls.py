@@ -121,6 +121,8 @@ def test_every_place_in_a_request(mode: Mode):
     [
         {"messages": [*user(MAIL), MAIL]},
         {"messages": {"0": MAIL}},
+        {"messages": [{"role": ["tool"], "content": [{"type": ["text"], "text": MAIL}, [MAIL]]}]},
+        {"messages": [{"role": "user", "content": {"type": "text", "text": MAIL}}]},
         {"variables": {"address": MAIL}, "metadata": {"who": MAIL}},
         {"orq": {"inputs": [{"key": "a", "value": MAIL}], "prompt": {"variables": {"a": MAIL}}}},
         {"orq": MAIL, "metadata": MAIL},
@@ -426,10 +428,17 @@ def test_blocked_media(mode: Mode):
         (IMAGE, "images"),
         ({"type": "input_audio", "input_audio": {"data": "QUJD", "format": "wav"}}, "audio"),
         ({"type": "file", "file": {"file_data": "QUJD"}}, "files"),
+        ({"type": "image", "source": {"data": "QUJD"}}, "images"),
+        ({"type": "document", "source": {"data": "QUJD"}}, "files"),
     ):
-        talk = Talk(mode, reply(completion("ok")), plugins=[redaction(**{name: "block"})])
-        assert isinstance(talk.one(messages=user([part])).error, ContentBlockedError)
-        assert talk.sent == 0
+        for given in (
+            {"messages": user([part])},
+            {"extra_body": {"messages": user([part])}},
+            {"extra_body": {"messages": user(part)}},
+        ):
+            talk = Talk(mode, reply(completion("ok")), plugins=[redaction(**{name: "block"})])
+            assert isinstance(talk.one(**given).error, ContentBlockedError)
+            assert talk.sent == 0
 
 
 def failing(text: str) -> Any:
