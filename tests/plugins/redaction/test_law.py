@@ -110,6 +110,10 @@ FORMS = (
     "(Email 1)",
     "<`EMAIL_1`>",
     "<EMAIL-1>",
+    "&#60;EMAIL_1&#62;",
+    "&#x3C;EMAIL_1&#x3E;",
+    "<EMAIL _1>",
+    "<EMAIL_ 1>",
     "<CREDIT_CARD_1>",
     r"\<CREDIT\_CARD\_1\>",
     "<Credit Card_1>",
@@ -128,6 +132,16 @@ def test_mangled_placeholders_are_restored(form):
     expected = f"before {value} after"
     assert streamed(placeholders(VAULT.entities), list(text), expected, restorer) == expected
     assert restorer.restored == 1
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if "ard" not in form.lower()])
+def test_a_mangled_placeholder_is_never_anothers(form):
+    vault = Vault()
+    for number in range(1, 80):
+        vault.placeholder("EMAIL", f"fake{number}@example.com")
+    for number in (1, 6, 62, 79):
+        text = form.replace("1", str(number))
+        assert Restorer(vault)("EMAIL", text) == f"fake{number}@example.com"
 
 
 @pytest.mark.parametrize("form", NOT_FORMS)
