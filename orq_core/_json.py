@@ -31,7 +31,8 @@ def loads(data: bytes | bytearray | str) -> Any:
     and bytes that are not UTF-8 (they become U+FFFD). Integers stay exact; one with more digits
     than Python reads (4,300) stays the text it was.
 
-    Raises ValueError when the data is not JSON, or nested too deeply to be read.
+    Raises ValueError when the data is not JSON, or nested too deeply to be read; the data is not
+    kept in it.
     """
     try:
         return _decode(data)
@@ -43,6 +44,10 @@ def loads(data: bytes | bytearray | str) -> Any:
         return json.loads(text.removeprefix("\ufeff"), parse_int=_integer)
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        # Errors are passed on to where what was said must not be.
+        error.doc = ""
+        raise
 
 
 def _integer(digits: str) -> int | str:

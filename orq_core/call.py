@@ -60,6 +60,8 @@ OnTruncation = Literal["raise", "warn", "accept"]
 Retries = Union["RetryConfig", "RetryPolicy", int, None, Unset]
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+# Headers by which servers know their callers beside Authorization.
+_CREDENTIALS = ("api-key", "cookie", "x-api-key", "x-goog-api-key")
 
 
 @define(frozen=True)
@@ -144,8 +146,9 @@ class Call:
         It tells callers apart and reveals nothing of their keys.
         """
         given = {name.lower(): value for name, value in self.options.http_headers.items()}
-        credentials = given.get("authorization") or self._key or ""
-        return hmac.new(secret, credentials.encode(), hashlib.sha256).hexdigest()
+        shown = [given.get("authorization") or self._key or ""]
+        shown += [f"{name}: {given[name]}" for name in _CREDENTIALS if name in given]
+        return hmac.new(secret, "\n".join(shown).encode(), hashlib.sha256).hexdigest()
 
     @property
     def id(self) -> str:

@@ -30,7 +30,9 @@ class Landing:
         self._options = options
         self._call = call
         self.ttl = shelf.ttl(options)
-        self._choices = request.n if isinstance(request.n, int) else 1
+        # What `extra_body` says replaces the field of the same name.
+        choices = request.extra.get("n", request.n)
+        self._choices = choices if isinstance(choices, int) else 1
 
     async def find(self) -> Entry | None:
         """Return an answer that was stored meanwhile, if it serves this call."""

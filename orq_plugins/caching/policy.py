@@ -86,11 +86,6 @@ class Freshness:
     stale_while_revalidate: float = field(default=0.0, validator=_seconds)
     stale_if_error: float = field(default=0.0, validator=_seconds)
 
-    @property
-    def kept(self) -> float:
-        """How long the store has to remember an answer."""
-        return self.ttl + max(self.stale_while_revalidate, self.stale_if_error)
-
 
 def decider(policy: Policy | Decide) -> Decide | None:
     """Return the function that says whether a request is cached; None for "explicit".

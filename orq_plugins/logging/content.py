@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 Content = Literal["off", "shape", "redacted", "full"]
 CONTENTS = ("off", "shape", "redacted", "full")
 
-_DATA = re.compile(r"data:([\w.+/-]*)[^,]*,(.*)", re.DOTALL)
+_DATA = re.compile(r"data:([\w.+/-]*)[^,\s]*,(.*)", re.DOTALL)
+# Within a text, as Markdown has images.
+_EMBEDDED = re.compile(
+    r"(?<!\w)data:(?:([\w.+-]+/[\w.+-]+)(?:;[\w.+=-]+)*|(?:;[\w.+=-]+)+),([^\s\"'<>()\[\]]*)"
+)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_=-]{256,}")
 
 
@@ -38,7 +42,10 @@ def shown(
             "request_content": [shape(message) for message in messages],
             "answer_content": {"length": seen.characters},
         }
-    return {"request_content": without_data(messages), "answer_content": "".join(seen.text)}
+    return {
+        "request_content": without_data(messages),
+        "answer_content": without_data("".join(seen.text)),
+    }
 
 
 def shape(message: Any) -> dict[str, Any]:
@@ -72,7 +79,8 @@ def without_data(value: Any) -> Any:
     uri = _DATA.fullmatch(value)
     if uri is not None:
         return _digest(uri[1] or "data", uri[2])
-    return _digest("base64", value) if _BASE64.fullmatch(value) else value
+    value = _EMBEDDED.sub(lambda found: _digest(found[1] or "data", found[2]), value)
+    return _BASE64.sub(lambda found: _digest("base64", found[0]), value)
 
 
 def _digest(kind: str, data: str) -> str:

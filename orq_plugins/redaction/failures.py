@@ -11,7 +11,7 @@ from orq_plugins.redaction.window import JsonWindow, NewScanner, Rewrite, TextWi
 
 
 def redact_error(error: OrqError, scanner: NewScanner, rewrite: Rewrite) -> None:
-    """Rewrite an error's message, body and partial answer in place.
+    """Rewrite an error's message, names, body and partial answer in place.
 
     What a server quotes of the request holds placeholders; they are left, also for the caller: an
     exception ends in logs.
@@ -33,6 +33,10 @@ def redact_error(error: OrqError, scanner: NewScanner, rewrite: Rewrite) -> None
         return value
 
     error.args = tuple(text(arg) if isinstance(arg, str) else arg for arg in error.args)
+    for name in ("code", "type", "param"):
+        value = getattr(error, name, None)
+        if isinstance(value, str):
+            setattr(error, name, text(value))
     body = getattr(error, "body", None)
     if body is not None:
         error.body = data(body)  # type: ignore[attr-defined]

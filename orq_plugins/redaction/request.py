@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from orq_core._json import is_list, is_object
-from orq_core.models import UNSET, ChatCompletionRequest, make_converter, to_dict
+from orq_core.models import ChatCompletionRequest, make_converter, to_dict
+from orq_plugins.redaction.prefilter import prefilter
 from orq_plugins.redaction.rewriting import ContentBlockedError
-from orq_plugins.redaction.window import JsonWindow, NewScanner, Rewrite, TextWindow, joined
+from orq_plugins.redaction.window import JsonWindow, NewScanner, Rewrite, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from orq_plugins.redaction.settings import MediaPolicy, Settings
 
@@ -32,6 +33,18 @@ _OPAQUE = frozenset(
         "thought_signature",
     }
 )
+# The router's own names of parts, and those of other servers that speak its protocol.
+_MEDIA = {
+    "image_url": "IMAGE",
+    "image": "IMAGE",
+    "input_image": "IMAGE",
+    "input_audio": "AUDIO",
+    "audio": "AUDIO",
+    "file": "FILE",
+    "input_file": "FILE",
+    "document": "FILE",
+}
+_RESULTS = frozenset({"content", "text"})  # where a tool's result stands
 _DIGITS = 7  # a number with fewer is no card and no phone
 
 
@@ -41,73 +54,89 @@ class RequestRewriter:
     def __init__(self, scanner: NewScanner, rewrite: Rewrite, settings: Settings) -> None:
         """Rewrite texts by ``rewrite``, parts that are no text by the settings."""
         self._scanner = scanner
+        self._matcher = scanner()._matcher  # noqa: SLF001 - of the same package
+        self._is_clear = prefilter(self._matcher)
         self._rewrite = rewrite
         self._audit = settings.mode == "audit"
-        self._media: Mapping[str, tuple[str, MediaPolicy]] = {
-            "image_url": ("IMAGE", settings.images),
-            "input_audio": ("AUDIO", settings.audio),
-            "audio": ("AUDIO", settings.audio),
-            "file": ("FILE", settings.files),
+        self._policies: Mapping[str, MediaPolicy] = {
+            "IMAGE": settings.images,
+            "AUDIO": settings.audio,
+            "FILE": settings.files,
         }
 
     def __call__(self, request: ChatCompletionRequest) -> ChatCompletionRequest:
         """Return the request to send; the one given stays as it is."""
-        body = to_dict(request)
-        changed: dict[str, Any] = {}
-        if is_list(body.get("messages")):
-            changed["messages"] = [self._message(message) for message in body["messages"]]
-        for name in ("variables", "metadata"):
-            if is_object(body.get(name)):
-                changed[name] = self._values(body[name])
-        prediction = request.extra.get("prediction")
-        extra = dict(request.extra)
-        if prediction is not None:
-            extra["prediction"] = self._values(prediction)
+        body = to_dict(request)  # what `extra_body` said has taken its place in it
+        places: dict[str, Callable[[Any], Any]] = {
+            "messages": self._messages,
+            "variables": self._values,
+            "metadata": self._values,
+            "prediction": self._values,
+            "orq": self._older,
+        }
+        changed = {name: rewrite(body[name]) for name, rewrite in places.items() if name in body}
+        known = [name for name in changed if hasattr(request, name)]
+        extra = {name: changed.pop(name, value) for name, value in request.extra.items()}
+        # A field that is replaced is not sent, but other plugins may look at it: it ends up empty.
         prepared = _structured({"messages": [], **changed})
-        fields = {name: getattr(prepared, name) for name in changed}
-        return evolve(request, **fields, **self._older(request), extra=extra)
+        return evolve(request, **{name: getattr(prepared, name) for name in known}, extra=extra)
 
-    def _older(self, request: ChatCompletionRequest) -> dict[str, Any]:
+    def _older(self, orq: Any) -> Any:
         """Rewrite the values in the container that older routers take them in."""
-        if request.orq is UNSET or request.orq is None:
-            return {}
-        orq = to_dict(request.orq)
+        if not is_object(orq):
+            return self._values(orq)
+        rewritten = dict(orq)
         if "inputs" in orq:
-            orq["inputs"] = self._values(orq["inputs"])
-        if "variables" in orq.get("prompt", ()):
-            orq["prompt"]["variables"] = self._values(orq["prompt"]["variables"])
-        return {"orq": _structured({"messages": [], "orq": orq}).orq}
+            rewritten["inputs"] = self._values(orq["inputs"])
+        prompt = orq.get("prompt")
+        if is_object(prompt) and "variables" in prompt:
+            rewritten["prompt"] = {**prompt, "variables": self._values(prompt["variables"])}
+        return rewritten
+
+    def _messages(self, messages: Any) -> Any:
+        if not is_list(messages):
+            return self._values(messages)
+        return [self._message(each) if is_object(each) else self._values(each) for each in messages]
 
     def _message(self, message: dict[str, Any]) -> dict[str, Any]:
-        is_tool = message.get("role") in {"tool", "function"}
+        is_tool = str(message.get("role")) in {"tool", "function"}
         return {name: self._field(name, value, is_tool) for name, value in message.items()}
 
     def _field(self, name: str, value: Any, is_tool: bool = False) -> Any:
         if name in _OPAQUE:
             return value
-        if name == "content" and is_list(value):
-            return [self._part(part) for part in value]
+        if name == "content" and (is_list(value) or is_object(value)):
+            parts = [self._part(part, is_tool) for part in (value if is_list(value) else [value])]
+            return parts if is_list(value) else parts[0]
         if is_list(value):
             return [self._field(name, each) for each in value]
         if is_object(value):
             return {key: self._field(key, each) for key, each in value.items()}
         if not isinstance(value, str):
             return value
-        is_json = name == "arguments" or (name == "content" and is_tool and _is_json(value))
+        is_json = name == "arguments" or (is_tool and name in _RESULTS and _is_json(value))
         return self._json(value) if is_json else self._text(value)
 
-    def _part(self, part: Any) -> Any:
+    def _part(self, part: Any, is_tool: bool) -> Any:
         if not is_object(part):
             return self._values(part)
-        label, policy = self._media.get(part.get("type", ""), ("", "allow"))
-        if not label or self._audit:
-            return {name: self._field(name, value) for name, value in part.items()}
+        label = _MEDIA.get(str(part.get("type")))
+        if label is None or self._audit:
+            return {name: self._field(name, value, is_tool) for name, value in part.items()}
+        policy = self._policies[label]
         if policy == "block":
             raise ContentBlockedError(f"the request holds {label}, which is blocked", entity=label)
         stripped = {"type": "text", "text": f"[{label}]"}
         if policy == "strip":
             return stripped
-        return part if policy == "allow" else (policy(part) or stripped)
+        return self._named(part) if policy == "allow" else (policy(part) or stripped)
+
+    def _named(self, part: dict[str, Any]) -> dict[str, Any]:
+        """Rewrite the name of a file; what is in it can't be looked into."""
+        file = part.get("file")
+        if not is_object(file) or "filename" not in file:
+            return part
+        return {**part, "file": {**file, "filename": self._values(file["filename"])}}
 
     def _values(self, value: Any) -> Any:
         """Rewrite every string in JSON data, and numbers long enough to be someone's."""
@@ -124,10 +153,20 @@ class RequestRewriter:
         return value
 
     def _text(self, text: str) -> str:
-        window = TextWindow(self._scanner, self._rewrite)
-        return joined(window.feed(text) + window.flush())
+        if self._is_clear(text):
+            return text
+        written: list[str] = []
+        at = 0
+        for found in self._matcher.all(text):
+            match = text[found.start : found.end]
+            written += (text[at : found.start], self._rewrite(found.entity, match))
+            at = found.end
+        return "".join([*written, text[at:]])
 
     def _json(self, text: str) -> str:
+        # An escape may hide what is looked for.
+        if "\\" not in text and self._is_clear(text):
+            return text
         window = JsonWindow(self._scanner, self._rewrite)
         return joined(window.feed(text) + window.flush())
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 LITERAL = "LITERAL"
 """The entity of a text that looked like a placeholder before any was made."""
 
-_OPENERS = r"\\?(?:<|&lt;|&#60;|\[|\{|\()[ \t`\\]{0,3}"
-_CLOSERS = r"[ \t`\\]{0,3}(?:>|&gt;|&#62;|\]|\}|\))"
-_BETWEEN = r"(?:\\{0,2}_|[ \-])"
-_NUMBER = re.compile(r"(\d{1,6})\D*\Z", re.ASCII)
+_OPENERS = r"\\?(?:<|&lt;|&#60;|&#x3c;|\[|\{|\()[ \t`\\]{0,3}"
+_CLOSERS = r"[ \t`\\]{0,3}(?:>|&gt;|&#62;|&#x3e;|\]|\}|\))"
+_BETWEEN = r"(?: ?\\{0,2}_ ?|[ \-])"
+_NUMBER = re.compile(rf"([0-9]{{1,6}}){_CLOSERS}\Z", re.IGNORECASE)
 
 
 class Vault:

@@ -40,6 +40,8 @@ _TRUNK = (
     r"0[1-9][0-9]{1,3}/[0-9]{5,8}",
     r"0[1-9][0-9]{0,3}(?:[ -][0-9]{2,8}){1,4}",
     r"\(0[1-9][0-9]{0,3}\)[ -]?[0-9]{2,8}(?:[ -][0-9]{2,5}){0,3}",
+    # Mobile numbers are written without a gap too.
+    r"0(?:[67][0-9]{8}|7[0-9]{9}|1[5-7][0-9]{8,9})",
 )
 # Groups by which the numbers of a country are known, without a trunk prefix. The shortest are not
 # followed by a name: there they number houses.

@@ -610,10 +610,11 @@ def test_who_accepts_truncated_answers_shares_them_with_nobody_else(mode: Mode):
 
 
 @pytest.mark.parametrize("end", [(), (Cut(),), (DONE,)], ids=["end", "cut", "done"])
-def test_fewer_choices_than_asked_for_are_not_kept(mode: Mode, end: Any):
+@pytest.mark.parametrize("asked", [{"n": 2}, {"extra_body": {"n": 2}}], ids=["n", "extra"])
+def test_fewer_choices_than_asked_for_are_not_kept(mode: Mode, asked: Any, end: Any):
     cut = stream(chunk("a"), STOP, *end)
     talk = Talk(mode, cut, plugins=[Caching(policy="all")])
-    talk.all({**STREAMED, "n": 2}, {**STREAMED, "n": 2})
+    talk.all({**STREAMED, **asked}, {**STREAMED, **asked})
     assert talk.sent == 2
 
 

@@ -298,6 +298,19 @@ def test_tenants_do_not_see_each_others_answers(mode: Mode):
     assert [talk.sent for talk in (first, second, again, header)] == [1, 1, 0, 1]
 
 
+@pytest.mark.parametrize("header", ["api-key", "X-API-Key", "Cookie", "x-goog-api-key"])
+def test_tenants_may_be_known_by_other_headers(mode: Mode, header):
+    talk = Talk(mode, OK, plugins=[Caching()])
+    calls = [{**ASK, "http_headers": {header: who}} for who in ("fake-a", "fake-b", "fake-a")]
+    assert results(talk.all(*calls, {**ASK, "http_headers": {"x-trace": "t"}}, ASK)) == [
+        "miss",
+        "miss",
+        "hit",
+        "miss",
+        "hit",
+    ]
+
+
 def test_a_namespace_is_shared(mode: Mode):
     store = MemoryStore()
     sent = []

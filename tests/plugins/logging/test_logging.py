@@ -7,6 +7,7 @@ import contextlib
 import gc
 import json
 import logging
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -30,6 +31,7 @@ from orq_core.testing import (
     stream,
 )
 from orq_plugins import Caching, Logging, Redaction, Retries
+from orq_plugins.logging import HEADERS
 from tests.plugins.talk import HELLO, KEY, OK, OK_STREAM, SERVER, Talk, ask
 
 FIELDS = {
@@ -375,6 +377,15 @@ def test_debug_lines(mode: Mode, all_lines: JsonLines):
     assert "hidden" not in json.dumps(all_lines.lines)
 
 
+def test_more_headers_may_be_shown(mode: Mode, all_lines: JsonLines):
+    headers = {"x-request-id": "req-fake", "x-mine": "shown", "x-secret-thing": "hidden"}
+    given = reply(completion("hi"), headers=headers)
+    Talk(mode, given, plugins=[Logging(headers={*HEADERS, "X-Mine"})]).one()
+    ended = all_lines.of("orq.attempt", "DEBUG")[-1]
+    assert (ended["headers"]["x-mine"], ended["headers"]["x-request-id"]) == ("shown", "req-fake")
+    assert "hidden" not in json.dumps(all_lines.lines)
+
+
 def test_events_are_sampled(mode: Mode, all_lines: JsonLines):
     given = stream(*[chunk("a")] * 10, chunk(finish_reason="stop"), DONE)
     Talk(mode, given, plugins=[Logging(events_every=4)]).one(stream=True)
@@ -416,6 +427,30 @@ def test_what_was_said(mode: Mode, lines: JsonLines, content: str, plugins: Any)
     assert message["content"][1]["image_url"]["url"].startswith("<image/png, 200 characters")
     assert end["answer_content"] == "hi there"
     assert "QUJD" not in json.dumps(end)
+
+
+DATA = "QUJD" * 80
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        (f"see ![](data:image/png;base64,{DATA}) there", "see ![](<image/png, 320 …>) there"),
+        (f"data:image/png;base64,{DATA}", "<image/png, 320 …>"),
+        (f"data:;base64,{DATA[:70]}\n{DATA[70:]}", "<data, 321 …>"),
+        (f"<i src='data:image/svg+xml;a=b,%3C{DATA}'>", "<i src='<image/svg+xml, 323 …>'>"),
+        (f"and {DATA}.", "and <base64, 320 …>."),
+        ("data: a, b", "data: a, b"),
+        ("metadata:text/plain,x", "metadata:text/plain,x"),
+    ],
+    ids=["embedded", "whole", "lines", "not base64", "base64", "words", "another word"],
+)
+def test_data_is_never_logged(mode: Mode, lines: JsonLines, text: str, written: str):
+    talk = Talk(mode, reply(completion(text)), plugins=[Logging(content="full")])
+    talk.one(messages=[{"role": "user", "content": text}])
+    (end,) = lines.ends()
+    for said in (end["request_content"][0]["content"], end["answer_content"]):
+        assert re.sub(r"characters, sha256 \w{12}", "…", said) == written
 
 
 @pytest.mark.parametrize(

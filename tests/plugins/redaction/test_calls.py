@@ -7,10 +7,18 @@ import json
 import pickle
 from typing import Any
 
+import attrs
 import pytest
 
-from orq_core import ConfigurationError, PluginError, hookimpl, observe, to_dict
-from orq_core.testing import DONE, Cut, Mode, chunk, completion, echo, reply, stream
+from orq_core import (
+    ConfigurationError,
+    PluginError,
+    ResponseDecodeError,
+    hookimpl,
+    observe,
+    to_dict,
+)
+from orq_core.testing import DONE, Cut, Mode, chunk, completion, echo, event, reply, stream
 from orq_core.testing.received import Received
 from orq_plugins.redaction import (
     CallableDetector,
@@ -106,6 +114,51 @@ def test_every_place_in_a_request(mode: Mode):
     )
     assert received["messages"][4]["content"] == '{"got": "<EMAIL_1>"}'
     assert body.count("<EMAIL_1>") == 18
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messages": [*user(MAIL), MAIL]},
+        {"messages": {"0": MAIL}},
+        {"messages": [{"role": ["tool"], "content": [{"type": ["text"], "text": MAIL}, [MAIL]]}]},
+        {"messages": [{"role": "user", "content": {"type": "text", "text": MAIL}}]},
+        {"variables": {"address": MAIL}, "metadata": {"who": MAIL}},
+        {"orq": {"inputs": [{"key": "a", "value": MAIL}], "prompt": {"variables": {"a": MAIL}}}},
+        {"orq": MAIL, "metadata": MAIL},
+    ],
+    ids=str,
+)
+def test_what_replaces_a_field_of_the_request(mode: Mode, body):
+    watcher = Watcher()
+    talk = Talk(mode, reply(completion("ok")), plugins=[redaction(), watcher])
+    answer = talk.one(extra_body=body, variables={"own": MAIL})
+    assert answer.error is None
+    assert "joe.fake" not in talk.transport.requests[0].body.decode()
+    assert "joe.fake" not in repr([attrs.asdict(each) for each in watcher.requests])
+    assert json.loads(json.dumps(body).replace(MAIL, "<EMAIL_1>")).items() <= sent(talk).items()
+
+
+@pytest.mark.parametrize("orq", [None, {"prompt": None}, {"prompt": {"id": "p"}, "inputs": None}])
+def test_an_older_container_without_values(mode: Mode, orq):
+    talk = Talk(mode, reply(completion("ok")), plugins=[redaction()])
+    talk.one(extra_body={"orq": orq})
+    assert sent(talk)["orq"] == orq
+
+
+def test_a_tools_result_in_parts_is_read_as_json(mode: Mode):
+    result = [{"type": "text", "text": r'{"got": "joe.fake\u0040example.com"}'}]
+    talk = Talk(mode, reply(completion("ok")), plugins=[redaction()])
+    talk.one(messages=[{"role": "tool", "tool_call_id": "c", "content": result}])
+    assert sent(talk)["messages"][0]["content"][0]["text"] == '{"got": "<EMAIL_1>"}'
+
+
+def test_the_name_of_a_file_is_rewritten_and_nothing_in_it(mode: Mode):
+    file = {"filename": f"{MAIL}.pdf", "file_data": "data:application/pdf;base64,QUJD"}
+    talk = Talk(mode, reply(completion("ok")), plugins=[redaction()])
+    talk.one(messages=user([{"type": "file", "file": file}]))
+    (part,) = sent(talk)["messages"][0]["content"]
+    assert part == {"type": "file", "file": {**file, "filename": "<EMAIL_1>"}}
 
 
 ANSWER_FIELDS = ["content", "refusal", "reasoning", "reasoning_content"]
@@ -375,10 +428,17 @@ def test_blocked_media(mode: Mode):
         (IMAGE, "images"),
         ({"type": "input_audio", "input_audio": {"data": "QUJD", "format": "wav"}}, "audio"),
         ({"type": "file", "file": {"file_data": "QUJD"}}, "files"),
+        ({"type": "image", "source": {"data": "QUJD"}}, "images"),
+        ({"type": "document", "source": {"data": "QUJD"}}, "files"),
     ):
-        talk = Talk(mode, reply(completion("ok")), plugins=[redaction(**{name: "block"})])
-        assert isinstance(talk.one(messages=user([part])).error, ContentBlockedError)
-        assert talk.sent == 0
+        for given in (
+            {"messages": user([part])},
+            {"extra_body": {"messages": user([part])}},
+            {"extra_body": {"messages": user(part)}},
+        ):
+            talk = Talk(mode, reply(completion("ok")), plugins=[redaction(**{name: "block"})])
+            assert isinstance(talk.one(**given).error, ContentBlockedError)
+            assert talk.sent == 0
 
 
 def failing(text: str) -> Any:
@@ -434,6 +494,13 @@ def test_too_much_held_back(mode: Mode, overflow, said):
     assert (answer.error is not None) == (overflow == "block")
 
 
+def test_a_request_is_whole_and_nothing_of_it_is_held_back(mode: Mode):
+    plugin = redaction(max_hold_chars=16, on_overflow="block")
+    talk = Talk(mode, reply(completion("ok")), plugins=[plugin])
+    talk.one(messages=user(f"word {LONG}"))
+    assert sent(talk)["messages"][0]["content"] == f"word {LONG}"
+
+
 def test_a_broken_stream_gives_what_was_held(mode: Mode):
     given = stream(chunk("I am joe.fake@exam"), Cut())
     answer = Talk(mode, given, plugins=[redaction()]).one(stream=True)
@@ -450,6 +517,31 @@ def test_errors_hold_no_values(mode: Mode):
     assert "[EMAIL]" in str(answer.error)
 
 
+NAMED = {"message": "no", "code": f"bad {MAIL}", "type": f"{MAIL} type", "param": f"to {MAIL}"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [reply({"error": NAMED}, status=400), stream(chunk("a"), event({"error": NAMED}))],
+    ids=["status", "event"],
+)
+def test_what_errors_are_called_holds_no_values(mode: Mode, given):
+    error = Talk(mode, given, plugins=[redaction()]).one(stream=True).error
+    assert (error.code, error.type, error.param) == ("bad [EMAIL]", "[EMAIL] type", "to [EMAIL]")
+    assert "joe" not in repr(vars(error))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [reply(f'{{"a": {MAIL}'.encode()), stream(chunk("a"), f"data: {{{MAIL}\n\n".encode())],
+    ids=["whole", "event"],
+)
+def test_what_could_not_be_read_is_not_kept(mode: Mode, given):
+    error = Talk(mode, given, plugins=[redaction()]).one(stream=True).error
+    assert isinstance(error, ResponseDecodeError)
+    assert "joe" not in repr([vars(error), vars(error.__cause__ or error)])
+
+
 def test_a_partial_answer_holds_no_values(mode: Mode):
     answer = Talk(mode, stream(chunk(f"it is {MAIL} and")), plugins=[redaction()]).one()
     assert answer.error.partial.text == "it is [EMAIL] and"
@@ -460,11 +552,16 @@ class Watcher:
 
     def __init__(self) -> None:
         self.seen: list[Any] = []
+        self.requests: list[Any] = []
+
+    def start(self, request: Any) -> None:
+        self.requests.append(request)
+        self.seen.append(to_dict(request))
 
     @hookimpl
     def orq_wrap_create(self, call: Any) -> Any:
         return observe(
-            start=lambda request: self.seen.append(to_dict(request)),
+            start=self.start,
             item=lambda item: self.seen.append(to_dict(item)),
         )
 

@@ -101,7 +101,13 @@ def llmock() -> Any:
 
 
 def ask(
-    mode: Mode, server: LLMock, *, streamed: bool, timeout: Any = 10, hasty: bool = True
+    mode: Mode,
+    server: LLMock,
+    *,
+    streamed: bool,
+    timeout: Any = 10,
+    hasty: bool = True,
+    **more: Any,
 ) -> Any:
     """Return the completion, or the error; ``hasty``: pauses are only noted."""
 
@@ -112,7 +118,7 @@ def ask(
                 client._core.runtime = HastyRuntime(mode.is_async)
             try:
                 answer = await mode.create(
-                    client, messages=HELLO, model="gpt-4o-mini", stream=streamed
+                    client, messages=HELLO, model="gpt-4o-mini", stream=streamed, **more
                 )
                 return await mode.completion(answer) if streamed else answer
             except OrqError as error:
@@ -242,6 +248,31 @@ def test_an_answer_that_comes_late(mode: Mode, llmock: LLMock, streamed: bool) -
     llmock.plan({"type": "delay", "seconds": 30})
     timeout = Timeout(first_event=0.3, total=10)
     assert ask(mode, llmock, streamed=streamed, timeout=timeout).text
+
+
+def test_a_first_event_that_comes_late(mode: Mode, llmock: LLMock) -> None:
+    llmock.plan({"type": "slow_first_token", "seconds": 30})
+    timeout = Timeout(first_event=0.3, idle=0.3, total=10)
+    assert ask(mode, llmock, streamed=True, timeout=timeout).text
+    assert llmock.served == 2
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("kind", ["malformed_arguments", "unknown_tool"])
+def test_a_broken_tool_call_is_an_answer(
+    mode: Mode, llmock: LLMock, kind: str, streamed: bool
+) -> None:
+    llmock.plan({"type": "tool_fault", "kind": kind})
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    answer = ask(mode, llmock, streamed=streamed, tools=tools)
+    (call,) = answer.choices[0].message.tool_calls
+    assert answer.choices[0].finish_reason == "tool_calls"
+    if kind == "unknown_tool":
+        assert call.function.name != "f"
+    else:
+        with pytest.raises(ValueError):
+            json.loads(call.function.arguments)
+    assert llmock.served == 1
 
 
 def test_everything_at_once(mode: Mode, llmock: LLMock) -> None:
