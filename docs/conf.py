@@ -22,6 +22,7 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 
 html_theme = "furo"
+pygments_dark_style = "github-dark"  # the theme's own underlines the modules of imports
 html_title = "orq-core"
 html_show_sourcelink = False
 html_static_path = ["_static"]
