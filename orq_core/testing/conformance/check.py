@@ -16,7 +16,7 @@ from orq_core.errors import OrqError
 from orq_core.manager import plugin_manager
 from orq_core.testing.conformance import rules
 from orq_core.testing.conformance.isolation import isolation
-from orq_core.testing.conformance.judge import Bench, judge
+from orq_core.testing.conformance.judge import STUCK, Bench, judge
 from orq_core.testing.conformance.origin import Origin
 from orq_core.testing.conformance.overhead import overhead
 from orq_core.testing.conformance.report import PluginCheckError, Report, Verdict
@@ -63,13 +63,19 @@ def check_plugin(
         for check in checks:
             verdicts += check.run()
             figures.update(check.figures)
-            if check.name == "loading" and not verdicts[-1].passed:
+            if _is_last(check, verdicts):
                 break
     name = getattr(factory, "__qualname__", type(factory).__name__)
     report = Report(name, tuple(verdicts), figures, time.monotonic() - began)
     if raise_on_failure and not report.passed:
         raise PluginCheckError(report)
     return report
+
+
+def _is_last(check: Check, verdicts: list[Verdict]) -> bool:
+    """Tell whether the rest would say the same again, or not end."""
+    last = verdicts[-1]
+    return not last.passed and (check.name == "loading" or last.message.startswith(STUCK))
 
 
 @define
