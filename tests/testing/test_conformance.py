@@ -275,6 +275,16 @@ def test_a_request_makes_a_plugin_take_part() -> None:
     assert check_plugin(ForSome, request={"plugin_options": {"forsome": {"on": True}}}).passed
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_plugin_may_be_for_one_kind_of_answer(streamed: bool) -> None:
+    class ForOneKind(broken.Plugin):
+        @hookimpl
+        def orq_wrap_create(self, call: Any) -> Any:
+            return self.around if call.stream is streamed else None
+
+    assert check_plugin(ForOneKind).passed
+
+
 def test_one_object_for_all_is_no_factory() -> None:
     plugin = broken.Plugin()
     report = check_plugin(lambda: plugin, raise_on_failure=False)

@@ -145,11 +145,22 @@ def _played(
     confirmed: set[str],
     _: dict[str, float],
 ) -> list[Verdict]:
-    verdicts = judge(scenario, play(scenario, mode, factory, options, stream=stream), options)
+    verdicts = _judged(scenario, mode, factory, options, stream=stream)
     if _broken(verdicts) & _CONFIRMED - confirmed:
-        verdicts = judge(scenario, play(scenario, mode, factory, options, stream=stream), options)
+        verdicts = _judged(scenario, mode, factory, options, stream=stream)
         confirmed |= _broken(verdicts)
     return verdicts
+
+
+def _judged(
+    scenario: Scenario, mode: Mode, factory: Factory, options: Options, *, stream: bool
+) -> list[Verdict]:
+    seen = play(scenario, mode, factory, options, stream=stream)
+    if seen.stays_out and scenario.name == "exhausted":
+        # It may be for streams alone, or for whole answers.
+        other = play(scenario, mode, factory, options, stream=not stream)
+        seen.elsewhere = not other.stays_out
+    return judge(scenario, seen, options)
 
 
 def _broken(verdicts: list[Verdict]) -> set[str]:

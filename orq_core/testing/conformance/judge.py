@@ -68,7 +68,7 @@ def _loads(bench: Bench, scenario: Scenario, seen: Seen) -> bool:
         return bench.say(rules.LOADING, seen.raised_text)
     if scenario.name == "exhausted":
         problem: str | None = None
-        if seen.wraps and not seen.layers and seen.raised is None:
+        if seen.stays_out and not seen.elsewhere:
             problem = "orq_wrap_create gave no layer; pass request= with what makes it take part"
         return bench.say(rules.LOADING, problem)
     return True

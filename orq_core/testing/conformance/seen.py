@@ -42,6 +42,7 @@ class Seen:
     leaving: bool = False
     layers: int = 0
     wraps: bool = False
+    elsewhere: bool = False
     raised: str | None = None
     chain: tuple[type[BaseException], ...] = ()
     raised_where: str | None = None
@@ -60,6 +61,11 @@ class Seen:
     notes: dict[str, Any] = field(factory=dict[str, Any])
     calls: list[weakref.ref[Call]] = field(factory=list["weakref.ref[Call]"])
     generators: list[Any] = field(factory=list[Any])
+
+    @property
+    def stays_out(self) -> bool:
+        """Whether the plugin was asked for a layer and gave none."""
+        return self.wraps and not self.layers and self.raised is None
 
     @property
     def name(self) -> str:
