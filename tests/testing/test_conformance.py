@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 import sys
@@ -283,6 +284,15 @@ def test_a_plugin_may_be_for_one_kind_of_answer(streamed: bool) -> None:
             return self.around if call.stream is streamed else None
 
     assert check_plugin(ForOneKind).passed
+
+
+def test_where_a_loop_is_running_it_says_what_to_do() -> None:
+    async def cell() -> Report:
+        with pytest.raises(RuntimeError, match="to_thread"):
+            check_plugin(broken.Plugin)
+        return await asyncio.to_thread(check_plugin, broken.Plugin)
+
+    assert asyncio.run(cell()).passed
 
 
 def test_one_object_for_all_is_no_factory() -> None:

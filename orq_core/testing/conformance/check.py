@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import inspect
 import time
@@ -47,11 +48,16 @@ def check_plugin(
     turn a failure into an answer, or ask again. ``request``: arguments of ``create`` that make the
     plugin take part. ``max_event_us``: microseconds of CPU that it may add to an event of a stream.
 
-    Nothing is sent: the answers are scripted. It takes some seconds, in the calling thread, which
-    must not run an event loop.
+    Nothing is sent: the answers are scripted. It takes some seconds, in the calling thread.
 
-    Raises PluginCheckError when a rule was broken, unless ``raise_on_failure`` is false.
+    Raises PluginCheckError when a rule was broken, unless ``raise_on_failure`` is false, and
+    RuntimeError in a thread that runs an event loop, as a notebook does.
     """
+    if _runs_a_loop():
+        raise RuntimeError(
+            "check_plugin runs event loops of its own, and this thread runs one; "
+            "use `await asyncio.to_thread(check_plugin, factory)`",
+        )
     began = time.monotonic()
     checks = plan(
         factory,
@@ -70,6 +76,15 @@ def check_plugin(
     if raise_on_failure and not report.passed:
         raise PluginCheckError(report)
     return report
+
+
+def _runs_a_loop() -> bool:
+    """Tell whether this thread runs an event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _is_last(check: Check, verdicts: list[Verdict]) -> bool:
