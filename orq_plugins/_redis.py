@@ -50,6 +50,13 @@ class RedisConnections:
             # As many as threads, or as tasks have turns; the default refuses those above 100.
             "max_connections": _MOST,
         }
+        try:
+            from redis.driver_info import DriverInfo  # noqa: PLC0415 - not in redis-py 7.1
+        except ImportError:
+            pass
+        else:
+            # Made by each client, it would read a file on the event loop.
+            options["driver_info"] = DriverInfo()
         # redis-py leaves the types of its options open.
         kind: Any = Redis
         async_kind: Any = AsyncRedis

@@ -17,7 +17,7 @@ def words(text):
     return text.split()
 
 
-# The signatures of the compared versions: openai 3.54.0 and orq-ai-sdk 4.17.13.
+# The signatures of the compared versions: openai 3.57.0 and orq-ai-sdk 4.17.13.
 OPENAI = words(
     """
     messages model audio frequency_penalty function_call functions logit_bias logprobs

@@ -17,6 +17,7 @@ from orq_core.manager import VARIABLE
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from orq_core.explain.inventory import Installed
 
@@ -141,11 +142,19 @@ def _listed(plugins: list[Installed]) -> Table:
             each.name,
             each.state,
             "?" if each.distribution is None else f"{each.distribution} {each.version}",
-            each.object or "?",
-            f"! {each.reason}" if each.reason else "\n".join(each.hooks),
+            "\n".join(_told(each)),
         )
         for each in plugins
     ]
     bad = frozenset(at for at, each in enumerate(plugins) if not each.is_usable)
     title = "" if rows else "no plugins are installed"
-    return Table(title, rows, ("layer", "name", "state", "from", "object", "hooks"), bad)
+    return Table(title, rows, ("layer", "name", "state", "from", "object and hooks"), bad)
+
+
+def _told(plugin: Installed) -> Iterator[str]:
+    """Say what takes most room below each other: a terminal may have 80 columns."""
+    if plugin.object is not None:
+        yield plugin.object
+    if plugin.reason is not None:
+        yield f"! {plugin.reason}"
+    yield from plugin.hooks

@@ -102,9 +102,11 @@ def test_as_a_table(tmp_path: Path):
     done = orq("plugins", folder=tmp_path)
     assert done.returncode == 1
     lines = done.stdout.splitlines()
-    assert lines[0].split() == ["layer", "name", "state", "from", "object", "hooks"]
-    assert lines[1].startswith("1      tenant   loaded  fake-plugins 1.2  fake_plugins:Tenant")
-    assert "! ModuleNotFoundError" in lines[-1]
+    assert lines[0].split() == ["layer", "name", "state", "from", "object", "and", "hooks"]
+    assert lines[1] == "1      tenant   loaded  fake-plugins 1.2  fake_plugins:Tenant"
+    assert lines[-2].endswith("  fake_nowhere:Plugin")
+    assert lines[-1].strip().startswith("! ModuleNotFoundError")
+    assert lines[-2].index("fake_nowhere") == lines[0].index("object")
 
 
 TABLE = Table("Title", [("a", "[bold]x[/]\n+ y"), ("bb", "")], ("one", "two"), frozenset({1}))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 from attrs import evolve
 
 from orq_core import hookimpl
+
+CURRENT: ContextVar[str] = ContextVar("CURRENT", default="")
 
 
 class Plugin:
@@ -182,6 +186,24 @@ class AsksTwice(Plugin):
             pass
 
 
+class NeverEnds(Plugin):
+    async def around(self, call: Any, request: Any, proceed: Any) -> Any:
+        async for item in proceed(request):
+            yield item
+        await call.sleep(3600)  # endings
+
+
+class NeverEndsUnderAsyncio(Plugin):
+    async def around(self, call: Any, request: Any, proceed: Any) -> Any:
+        if call.runtime.is_async:
+            await self.told()
+        async for item in proceed(request):
+            yield item
+
+    async def told(self) -> None:
+        await asyncio.Event().wait()  # endings
+
+
 class LeavesAThread(Plugin):
     stop = threading.Event()
 
@@ -262,6 +284,27 @@ class Writes(Plugin):
                 log.write("over")
 
 
+class WaitsForAThread(Plugin):
+    async def around(self, call: Any, request: Any, proceed: Any) -> Any:
+        async for item in proceed(request):
+            yield item
+        threading.Event().wait(0.001)  # event-loop
+
+
+class ReadsADescriptor(Plugin):
+    async def around(self, call: Any, request: Any, proceed: Any) -> Any:
+        descriptor = os.open("/dev/null", os.O_RDONLY)  # event-loop
+        os.close(descriptor)
+        async for item in proceed(request):
+            yield item
+
+
+class FailsInAHook(Plugin):
+    @hookimpl
+    def orq_wrap_create(self, call: Any) -> Any:
+        raise LookupError("nothing to wrap")  # errors
+
+
 class Computes(Plugin):
     async def around(self, call: Any, request: Any, proceed: Any) -> Any:
         until = time.monotonic() + 0.3
@@ -314,6 +357,23 @@ class Mixes(Plugin):
         async for item in proceed(request):
             yield item
         call.note("mixes", said=self.request.messages[0].content)
+
+
+class Attaches(Plugin):
+    async def around(self, call: Any, request: Any, proceed: Any) -> Any:
+        token = CURRENT.set(call.id)
+        try:
+            async for item in proceed(request):
+                yield item  # isolation
+        finally:
+            CURRENT.reset(token)
+
+
+class SetsForAll(Plugin):
+    async def around(self, call: Any, request: Any, proceed: Any) -> Any:
+        async for item in proceed(request):  # isolation
+            yield item
+        CURRENT.set(call.id)
 
 
 class OneAtATime(Plugin):

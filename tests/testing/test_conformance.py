@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 import sys
@@ -33,6 +34,7 @@ DECLARED: dict[type, dict[str, Any]] = {
     broken.ForgetsTheReason: {"changes_items": True},
     broken.Costs: {"max_event_us": 5.0},
 }
+ENDLESS = {broken.NeverEnds, broken.NeverEndsUnderAsyncio}
 pytest_plugins = ("pytester",)
 BROKEN = [
     kind
@@ -73,6 +75,8 @@ def test_each_broken_plugin_fails_for_its_rule_at_its_line(
     kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("orq_core.testing.conformance.isolation._PATIENCE", 0.5)
+    if kind in ENDLESS:
+        monkeypatch.setattr("orq_core.testing.conformance.patience.PATIENCE", 0.2)
     rule, where = marked(kind)
     options = Options(**DECLARED.get(kind, {}))
     checks = plan(kind, options)
@@ -87,6 +91,28 @@ def test_each_broken_plugin_fails_for_its_rule_at_its_line(
     places = {Path(verdict.where).name for verdict in report.failures}
     assert where in places, str(report)
     assert all(f"#{rule}" in verdict.docs for verdict in report.failures)
+
+
+def test_what_does_not_end_ends_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orq_core.testing.conformance.patience.PATIENCE", 0.2)
+    report = check_plugin(broken.NeverEnds, raise_on_failure=False)
+    assert [verdict.rule for verdict in report.failures] == ["endings"]
+    assert report.failures[0].message.startswith("the call did not end")
+
+
+@pytest.mark.parametrize("kind", [broken.NeverEnds, broken.NeverEndsUnderAsyncio])
+def test_each_part_of_the_kit_ends(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orq_core.testing.conformance.patience.PATIENCE", 0.2)
+    monkeypatch.setattr("orq_core.testing.conformance.isolation._PATIENCE", 0.2)
+    checks = [each for each in plan(kind, Options()) if each.name.startswith(("over", "inter"))]
+    with frozen():
+        for check in checks:
+            check.run()
+
+
+def test_what_can_not_be_a_layer_is_told() -> None:
+    report = check_plugin(broken.NoGenerator, raise_on_failure=False)
+    assert "a layer is an async generator function" in report.failures[0].message
 
 
 def test_each_rule_has_a_plugin_that_breaks_it() -> None:
@@ -248,6 +274,25 @@ def test_a_request_makes_a_plugin_take_part() -> None:
 
     assert not check_plugin(ForSome, raise_on_failure=False).passed
     assert check_plugin(ForSome, request={"plugin_options": {"forsome": {"on": True}}}).passed
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_plugin_may_be_for_one_kind_of_answer(streamed: bool) -> None:
+    class ForOneKind(broken.Plugin):
+        @hookimpl
+        def orq_wrap_create(self, call: Any) -> Any:
+            return self.around if call.stream is streamed else None
+
+    assert check_plugin(ForOneKind).passed
+
+
+def test_where_a_loop_is_running_it_says_what_to_do() -> None:
+    async def cell() -> Report:
+        with pytest.raises(RuntimeError, match="to_thread"):
+            check_plugin(broken.Plugin)
+        return await asyncio.to_thread(check_plugin, broken.Plugin)
+
+    assert asyncio.run(cell()).passed
 
 
 def test_one_object_for_all_is_no_factory() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import inspect
 import time
@@ -16,7 +17,7 @@ from orq_core.errors import OrqError
 from orq_core.manager import plugin_manager
 from orq_core.testing.conformance import rules
 from orq_core.testing.conformance.isolation import isolation
-from orq_core.testing.conformance.judge import Bench, judge
+from orq_core.testing.conformance.judge import STUCK, Bench, judge
 from orq_core.testing.conformance.origin import Origin
 from orq_core.testing.conformance.overhead import overhead
 from orq_core.testing.conformance.report import PluginCheckError, Report, Verdict
@@ -47,11 +48,16 @@ def check_plugin(
     turn a failure into an answer, or ask again. ``request``: arguments of ``create`` that make the
     plugin take part. ``max_event_us``: microseconds of CPU that it may add to an event of a stream.
 
-    Nothing is sent: the answers are scripted. It takes some seconds, in the calling thread, which
-    must not run an event loop.
+    Nothing is sent: the answers are scripted. It takes some seconds, in the calling thread.
 
-    Raises PluginCheckError when a rule was broken, unless ``raise_on_failure`` is false.
+    Raises PluginCheckError when a rule was broken, unless ``raise_on_failure`` is false, and
+    RuntimeError in a thread that runs an event loop, as a notebook does.
     """
+    if _runs_a_loop():
+        raise RuntimeError(
+            "check_plugin runs event loops of its own, and this thread runs one; "
+            "use `await asyncio.to_thread(check_plugin, factory)`",
+        )
     began = time.monotonic()
     checks = plan(
         factory,
@@ -63,13 +69,28 @@ def check_plugin(
         for check in checks:
             verdicts += check.run()
             figures.update(check.figures)
-            if check.name == "loading" and not verdicts[-1].passed:
+            if _is_last(check, verdicts):
                 break
     name = getattr(factory, "__qualname__", type(factory).__name__)
     report = Report(name, tuple(verdicts), figures, time.monotonic() - began)
     if raise_on_failure and not report.passed:
         raise PluginCheckError(report)
     return report
+
+
+def _runs_a_loop() -> bool:
+    """Tell whether this thread runs an event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _is_last(check: Check, verdicts: list[Verdict]) -> bool:
+    """Tell whether the rest would say the same again, or not end."""
+    last = verdicts[-1]
+    return not last.passed and (check.name == "loading" or last.message.startswith(STUCK))
 
 
 @define
@@ -139,11 +160,22 @@ def _played(
     confirmed: set[str],
     _: dict[str, float],
 ) -> list[Verdict]:
-    verdicts = judge(scenario, play(scenario, mode, factory, options, stream=stream), options)
+    verdicts = _judged(scenario, mode, factory, options, stream=stream)
     if _broken(verdicts) & _CONFIRMED - confirmed:
-        verdicts = judge(scenario, play(scenario, mode, factory, options, stream=stream), options)
+        verdicts = _judged(scenario, mode, factory, options, stream=stream)
         confirmed |= _broken(verdicts)
     return verdicts
+
+
+def _judged(
+    scenario: Scenario, mode: Mode, factory: Factory, options: Options, *, stream: bool
+) -> list[Verdict]:
+    seen = play(scenario, mode, factory, options, stream=stream)
+    if seen.stays_out and scenario.name == "exhausted":
+        # It may be for streams alone, or for whole answers.
+        other = play(scenario, mode, factory, options, stream=not stream)
+        seen.elsewhere = not other.stays_out
+    return judge(scenario, seen, options)
 
 
 def _broken(verdicts: list[Verdict]) -> set[str]:

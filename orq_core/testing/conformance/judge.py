@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from orq_core.testing.conformance.scene import Options
     from orq_core.testing.conformance.seen import Seen
 
+STUCK = "the call did not end"
 _NO_LOOP = "no running event loop"
 _KEPT = "kept"
 
@@ -49,6 +50,9 @@ class Bench:
 def judge(scenario: Scenario, seen: Seen, options: Options) -> list[Verdict]:
     """Judge one run; what follows from a failure that was told already is not told again."""
     bench = Bench(scenario.name, seen.name, seen.origin.definition)
+    if seen.stuck is not None:
+        bench.say(rules.ENDINGS, f"{STUCK}, and waited at this line", seen.stuck)
+        return bench.verdicts
     if _loads(bench, scenario, seen) and _runs(bench, seen):
         _ends(bench, scenario, seen, options)
         if bench.clean:
@@ -64,7 +68,7 @@ def _loads(bench: Bench, scenario: Scenario, seen: Seen) -> bool:
         return bench.say(rules.LOADING, seen.raised_text)
     if scenario.name == "exhausted":
         problem: str | None = None
-        if seen.wraps and not seen.layers:
+        if seen.stays_out and not seen.elsewhere:
             problem = "orq_wrap_create gave no layer; pass request= with what makes it take part"
         return bench.say(rules.LOADING, problem)
     return True
@@ -105,7 +109,11 @@ def _how_it_ended(scenario: Scenario, seen: Seen, options: Options) -> tuple[Rul
     expected, error = scenario.expected, scenario.error
     problem: str | None
     found = seen.raised or "no error"
-    if expected == "ok":
+    # A call that failed before its caller could leave failed as any other does.
+    early = seen.raised is not None and not seen.leaving
+    if expected == "stopped" and seen.inner_error is error:
+        early = False
+    if expected == "ok" or (early and expected != "error"):
         problem = f"{found} in a call that the server answered"
         return rules.ERRORS, None if seen.raised is None else problem
     if expected == "left":
@@ -170,3 +178,7 @@ def _leaves_nothing(bench: Bench, seen: Seen) -> None:
         bench.say(rules.MEMORY, what, where)
         return
     bench.say(rules.MEMORY)
+    for what, where in seen.attached[:1]:
+        bench.say(rules.ISOLATION, what, where)
+        return
+    bench.say(rules.ISOLATION)

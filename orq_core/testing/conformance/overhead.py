@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from orq_core.layers import observe
 from orq_core.testing.conformance import rules, scripts
 from orq_core.testing.conformance.judge import Bench
 from orq_core.testing.conformance.origin import Origin
+from orq_core.testing.conformance.patience import Patience
 from orq_core.testing.conformance.scene import client_arguments
 
 if TYPE_CHECKING:
@@ -46,7 +48,8 @@ def event_us(mode: Mode, factory: Factory, options: Options) -> float:
             async with mode.client(**arguments) as client:
                 # A plugin may read ahead, or work in other threads.
                 began = time.process_time()
-                await mode.completion(await mode.create(client, **request))
+                with Patience(client):
+                    await mode.completion(await mode.create(client, **request))
                 return time.process_time() - began
 
         return mode.run(body)
@@ -63,7 +66,7 @@ def overhead(mode: Mode, factory: Factory, options: Options) -> tuple[list[Verdi
     """Measure, and judge by the limit if there is one; None for a plugin that does not work."""
     try:
         figure = event_us(mode, factory, options)
-    except Exception:  # noqa: BLE001 - the scenarios told already
+    except (Exception, asyncio.CancelledError):  # noqa: BLE001 - the scenarios told already
         return [], None
     bench = Bench("overhead", f"{mode.name}-stream", Origin(factory(), factory).definition)
     limit = options.max_event_us

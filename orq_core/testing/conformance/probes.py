@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 import weakref
+from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from orq_core import hookimpl, to_dict
 from orq_core.layers import outcome_of
+from orq_core.testing.conformance.context import changed
 from orq_core.testing.conformance.origin import place
 from orq_core.testing.conformance.seen import Passed
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from contextvars import Context
 
     from orq_core.call import Call, Items, Layer, Proceed
     from orq_core.models import ChatCompletionRequest
@@ -42,19 +46,26 @@ class Probes:
     @hookimpl(wrapper=True, tryfirst=True)
     def orq_wrap_create(self, call: Call) -> Generator[None, list[Layer], list[Layer]]:
         """Stand around whatever the others made of the list."""
+        before = copy_context()
         layers = yield
         self._seen.layers += len(layers)
         self._seen.calls.append(weakref.ref(call))
-        return [self.outer, *(Watched(layer, self._seen) for layer in layers), self.inner]
+        outer = partial(self.outer, before)
+        return [outer, *(Watched(layer, self._seen) for layer in layers), self.inner]
 
-    async def outer(self, call: Call, request: ChatCompletionRequest, proceed: Proceed) -> Items:
-        """See what comes out of the plugin."""
+    async def outer(
+        self, before: Context, call: Call, request: ChatCompletionRequest, proceed: Proceed
+    ) -> Items:
+        """See what comes out of the plugin, and the context that its caller then has."""
         del call
         seen, ending, count = self._seen, "ok", 0
         try:
             async for item in proceed(request):
                 count += 1
                 seen.outside.append(Passed(to_dict(item), _yielding(seen)))
+                for name in changed(before):
+                    what = f"the context variable {name!r} stays set across a yield"
+                    seen.attached.append((what, _yielding(seen) or seen.origin.definition))
                 if self._outside_fails and count == self._fails_at:
                     seen.leaving = True
                     raise OutsideError("the plugin outside fails")

@@ -88,7 +88,7 @@ async def cancel(act: Act) -> None:
     latest = loop.time() + _PATIENCE
     while not (act.gate.reached or task.done()) and loop.time() < latest:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
-    act.seen.leaving = True
+    act.seen.leaving = not task.done()
     task.cancel()
     try:
         await task

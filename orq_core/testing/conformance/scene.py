@@ -8,13 +8,16 @@ import sys
 import warnings
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
 from orq_core import AsyncOrq, Orq
 from orq_core.testing.conformance import leftovers
+from orq_core.testing.conformance.context import changed
 from orq_core.testing.conformance.origin import Origin
+from orq_core.testing.conformance.patience import Patience
 from orq_core.testing.conformance.probes import Probes
 from orq_core.testing.conformance.scenarios import Act
 from orq_core.testing.conformance.scripts import Gate, Interrupted
@@ -104,11 +107,16 @@ def _go(
         if mode.is_async:
             asyncio.get_running_loop().set_exception_handler(unhandled)
         heart = None
+        before = copy_context()
         with watch:
             client = AsyncOrq(**arguments) if mode.is_async else Orq(**arguments)
             heart, watch.armed = Heart(seen) if mode.is_async else None, True
-            await _acted(scenario, Act(mode, client, seen, request, gate))
-            await _closed(mode, client, seen)
+            with Patience(client, seen):
+                await _acted(scenario, Act(mode, client, seen, request, gate))
+                await _closed(mode, client, seen)
+        for name in changed(before):
+            what = f"the context variable {name!r} stays set after the call"
+            seen.attached.append((what, seen.asked or seen.origin.definition))
         if heart is not None:
             heart.stop()
             await leftovers.tasks_left(seen)
@@ -134,7 +142,7 @@ async def _acted(scenario: Scenario, act: Act) -> None:
 async def _closed(mode: Mode, client: Any, seen: Seen) -> None:
     try:
         await mode.close(client)
-    except Exception as error:  # noqa: BLE001 - the plugin's own end, not the call's
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the plugin's own end
         seen.closing_failed = type(error).__name__
         seen.closing_where = seen.origin.of_error(error)
 

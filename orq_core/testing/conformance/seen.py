@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
+from orq_core.errors import OrqError
+
 if TYPE_CHECKING:
     import weakref
 
@@ -40,11 +42,13 @@ class Seen:
     leaving: bool = False
     layers: int = 0
     wraps: bool = False
+    elsewhere: bool = False
     raised: str | None = None
     chain: tuple[type[BaseException], ...] = ()
     raised_where: str | None = None
     raised_text: str = ""
     suspended: str | None = None
+    stuck: str | None = None
     closing_failed: str | None = None
     closing_where: str | None = None
     unfinished: list[str] = field(factory=list[str])
@@ -52,10 +56,16 @@ class Seen:
     blocked: list[tuple[str, str]] = field(factory=list["tuple[str, str]"])
     stalled: list[tuple[str, str]] = field(factory=list["tuple[str, str]"])
     kept: list[tuple[str, str]] = field(factory=list["tuple[str, str]"])
+    attached: list[tuple[str, str]] = field(factory=list["tuple[str, str]"])
     reasons: list[Any] = field(factory=list[Any])
     notes: dict[str, Any] = field(factory=dict[str, Any])
     calls: list[weakref.ref[Call]] = field(factory=list["weakref.ref[Call]"])
     generators: list[Any] = field(factory=list[Any])
+
+    @property
+    def stays_out(self) -> bool:
+        """Whether the plugin was asked for a layer and gave none."""
+        return self.wraps and not self.layers and self.raised is None
 
     @property
     def name(self) -> str:
@@ -71,7 +81,8 @@ class Seen:
             each = each.__cause__ or each.__context__
         self.chain = tuple(chain)
         self.raised = type(error).__name__
-        self.raised_text = str(error) if isinstance(error, RuntimeError) else ""
+        told = isinstance(error, (OrqError, RuntimeError))
+        self.raised_text = str(error) if told else ""
         self.raised_where = self.origin.of_error(error)
 
 

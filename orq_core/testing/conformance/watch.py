@@ -32,9 +32,14 @@ _FUNCTIONS = frozenset(
         "io.open",
         "posix.fdatasync",
         "posix.fsync",
+        "posix.listdir",
+        "posix.open",
+        "posix.read",
+        "posix.scandir",
         "posix.system",
         "posix.wait",
         "posix.waitpid",
+        "posix.write",
         "select.select",
         "time.sleep",
     },
@@ -48,6 +53,9 @@ _FILES = (io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRan
 _NAMES = {name.rpartition(".")[2] for name in _FUNCTIONS} | _SOCKET | _SQLITE | _FILE
 # Where the interpreter reads source text, and handlers write what an application set up.
 _EXCUSED = ("<frozen importlib", "linecache.py", "logging/__init__.py", "logging/handlers.py")
+
+_WAIT = threading.Condition.wait.__code__  # of events, queues, futures and semaphores too
+_START = threading.Thread.start.__code__  # waits for a moment, whoever starts a thread
 
 _REFUSE = _runtime._refuse.__code__  # noqa: SLF001 - where `drive` meets what suspends
 _BEAT = 0.01  # seconds between two beats
@@ -82,7 +90,11 @@ class Watch:
         if event == "c_call":
             if getattr(argument, "__name__", None) in _NAMES:
                 self._judge(frame, argument)
-        elif event == "call" and frame.f_code is _REFUSE and self._seen.suspended is None:
+        elif event != "call":
+            return
+        elif frame.f_code is _WAIT:
+            self._judge_wait(frame)
+        elif frame.f_code is _REFUSE and self._seen.suspended is None:
             step = frame.f_locals["step"]
             where = _waits(step, self._seen)
             del step
@@ -98,6 +110,14 @@ class Watch:
         self.opened = where
         if self.armed and self._seen.mode.is_async:
             self._seen.blocked.append((name, where))
+
+    def _judge_wait(self, frame: FrameType) -> None:  # pragma: no cover - see above
+        timeout = frame.f_locals["timeout"]
+        if (timeout is not None and timeout <= 0) or _excused(frame):
+            return
+        where = self._seen.origin.of_frame(frame)
+        if where is not None and self.armed and self._seen.mode.is_async:
+            self._seen.blocked.append(("a wait of threading", where))
 
 
 def blocking_call(function: Any) -> str | None:  # pragma: no cover - see above
@@ -122,13 +142,20 @@ def _excused(frame: FrameType | None) -> bool:  # pragma: no cover - see above
         filename = frame.f_code.co_filename
         if filename.startswith(_EXCUSED[0]) or filename.endswith(_EXCUSED[1:]):
             return True
+        if frame.f_code is _START:
+            return True
         frame = frame.f_back
     return False
 
 
 def _waits(step: Any, seen: Seen) -> str | None:  # pragma: no cover - see above
     """Name the plugin's innermost line that waits: in a chain of awaits, or in its generators."""
-    found = _innermost(step, seen)
+    return waiting_line(seen) or _innermost(step, seen)
+
+
+def waiting_line(seen: Seen) -> str | None:
+    """Name the innermost line that waits in the plugin's generators."""
+    found = None
     for reference in seen.generators:
         items = reference()
         # What pulls a generator knows nothing of it, so its chain begins anew.
