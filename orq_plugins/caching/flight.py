@@ -57,9 +57,7 @@ class Flight:
         self._ended: float | None = None
         self._leader = ""
         self._puller = ""
-        self._closing = False
-        self._over = False
-        self._has_landed = False
+        self._closing = self._over = self._has_landed = False
         self._task: asyncio.Task[None] | None = None
 
     def lead(self, call: Call) -> None:
@@ -98,6 +96,8 @@ class Flight:
         self._gone(self)
         if over:
             await self._land(keep=False)
+            if self._task is not None and call.runtime.is_async:
+                await asyncio.wait((self._task,))  # it may be about to give the lease back
         elif self._task is not None:
             await stop(self._task)
         elif not call.runtime.is_async:

@@ -10,6 +10,7 @@ from orq_core import (
     InternalServerError,
     OrqError,
     PluginError,
+    StreamInterruptedError,
 )
 from orq_plugins.caching.entry import readable, whole
 from orq_plugins.caching.landing import Landing
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from orq_plugins.caching.policy import CacheOptions
     from orq_plugins.caching.shelf import Shelf
 
-_DOWN = (APIConnectionError, APITimeoutError, InternalServerError)
+_DOWN = (APIConnectionError, APITimeoutError, InternalServerError, StreamInterruptedError)
 _SHOWN = 12  # characters of a key that the notes show
 _RESTARTS = 8  # times that a call asks anew because another one's deadline took its request
 

@@ -56,8 +56,9 @@ class Observation:
             if self._first_text is None:
                 self._first_text = self._call.now() - self._began
                 self._model = self._model or item.model
-            if self._keeps_text and self.characters <= _KEPT:
-                self.text.append(text)
+            room = _KEPT - self.characters + len(text)
+            if self._keeps_text and room > 0:
+                self.text.append(text[:room])
         if not isinstance(item, ChatCompletionChunk):
             self._model = item.model
 

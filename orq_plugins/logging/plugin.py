@@ -156,7 +156,7 @@ class Logging:
         outcome = outcome_of(error)
         fields = seen.fields(request, outcome, error)
         seconds = seen.seconds
-        kept = outcome not in {"ok", "closed_early"} or len(call.info.attempts) > 1
+        kept = outcome not in {"ok", "closed_early"} or call.info.attempts_begun > 1
         slow = seconds >= self._slow
         if outcome in {"truncated", "stalled"}:
             self._log(

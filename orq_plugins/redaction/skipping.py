@@ -98,5 +98,6 @@ def narrowed(nodes: list[Node], first: str) -> list[Node] | None:
     if name == "SUBPATTERN" and not (value[1] or value[2]):
         inner = narrowed(list(value[3]), first)
         return None if inner is None else [*inner, *rest]
-    repeated = name in REPEATS and value[0] > 0
-    return None if repeated and narrowed(list(value[2]), first) is None else nodes
+    if name in REPEATS and narrowed(list(value[2]), first) is None:
+        return narrowed(rest, first) if value[0] == 0 else None
+    return nodes

@@ -94,6 +94,7 @@ _LOW = r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPE = re.compile(rf'{_HIGH}{_LOW}|\\(?:u[0-9a-fA-F]{{4}}|["\\/bfnrt])')
 _UNFINISHED = re.compile(rf"(?:{_HIGH})?(?:\\(?:u[0-9a-fA-F]{{0,3}})?)?\Z")
 _BARE = re.compile(r'[^"{}\[\]:,]+')
+_LONGEST = 1024  # characters; no number or word of JSON is as long, so a longer one is plain text
 
 
 class JsonWindow:
@@ -104,7 +105,16 @@ class JsonWindow:
     JSON; every escape that is not part of a match stays byte for byte as it was.
     """
 
-    __slots__ = ("_bare", "_in_string", "_new", "_rewrite", "_scanner", "_sources", "_unfinished")
+    __slots__ = (
+        "_bare",
+        "_in_string",
+        "_new",
+        "_plain",
+        "_rewrite",
+        "_scanner",
+        "_sources",
+        "_unfinished",
+    )
 
     def __init__(self, scanner: NewScanner, rewrite: Rewrite) -> None:
         """Begin with an empty text."""
@@ -113,13 +123,15 @@ class JsonWindow:
         self._rewrite = rewrite
         self._in_string = False
         self._bare = ""
+        self._plain: TextWindow | None = None
         self._unfinished = ""
         self._sources: deque[str] = deque()  # how each character held in a string was written
 
     @property
     def held(self) -> int:
         """See `Window`."""
-        return sum(map(len, self._sources)) + len(self._bare) + len(self._unfinished)
+        plain = 0 if self._plain is None else self._plain.held
+        return sum(map(len, self._sources)) + len(self._bare) + len(self._unfinished) + plain
 
     def feed(self, text: str) -> list[Piece]:
         """See `Window`."""
@@ -179,6 +191,11 @@ class JsonWindow:
         bare = _BARE.match(text, at)
         if bare is not None:
             self._bare += bare[0]
+            if self._plain is None and len(self._bare) > _LONGEST:
+                self._plain = TextWindow(self._new, self._rewrite)
+            if self._plain is not None:
+                pieces += self._plain.feed(self._bare)
+                self._bare = ""
             return bare.end()
         pieces += [*self._end_of_bare(), Piece(text[at], text[at])]
         if text[at] == '"':
@@ -186,6 +203,9 @@ class JsonWindow:
         return at + 1
 
     def _end_of_bare(self) -> list[Piece]:
+        plain, self._plain = self._plain, None
+        if plain is not None:
+            return plain.flush()
         bare, self._bare = self._bare, ""
         if not bare:
             return []

@@ -729,7 +729,7 @@ def test_a_leaders_shorter_limits_are_its_own(mode: Mode):
 def test_a_limit_without_end(mode: Mode):
     gate = threading.Event()
     transport = ScriptedTransport(stream(Wait(gate), chunk("a"), STOP), is_async=mode.is_async)
-    timeout = Timeout(total=float("inf"))
+    timeout = Timeout(total=None)
     given = client_of(mode, transport, Caching(), timeout=timeout)
     texts: list[Any] = []
     if not mode.is_async:

@@ -237,6 +237,20 @@ def test_a_stale_answer_serves_when_the_router_is_down(mode: Mode, call):
     assert isinstance(refused.error, APIStatusError)
 
 
+def test_a_stale_answer_serves_when_a_whole_answer_breaks_off(mode: Mode):
+    clock = Clock()
+    broken = stream(chunk("", role="assistant"), Cut())
+    talk = Talk(mode, OK, broken, plugins=[Caching(ttl=60, stale_if_error=600, clock=clock)])
+
+    async def body() -> str:
+        async with talk.client() as client:
+            await talk.ask(client, **ASK)
+            clock.now += 100
+            return (await talk.ask(client, **ASK)).note("caching")["result"]
+
+    assert mode.run(body) == "stale"
+
+
 def test_an_answer_too_old_does_not_serve(mode: Mode):
     clock = Clock()
     talk = Talk(mode, OK, DOWN, plugins=[Caching(ttl=60, stale_if_error=10, clock=clock)])

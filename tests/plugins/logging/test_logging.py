@@ -489,3 +489,26 @@ def test_a_failure_keeps_nothing_alive(mode: Mode, lines: JsonLines):
     mode.run(body)
     assert transport.open_responses == 0
     assert len(lines.ends()) == 1
+
+
+def test_of_a_long_answer_the_beginning_is_kept(mode: Mode, lines: JsonLines):
+    text = "ab " * 40_000
+    Talk(mode, reply(completion(text)), plugins=[Logging(content="full")]).one()
+    assert lines.ends()[0]["answer_content"] == text[:100_000]
+
+
+def test_a_repeated_call_that_is_left_is_logged_whatever_the_sample(mode: Mode, lines: JsonLines):
+    down = reply({"error": {"message": "down"}}, status=503, headers={"retry-after": "0"})
+    plugins = [Logging(sample=0), Retries(random=lambda: 0.0)]
+    talk = Talk(mode, down, OK_STREAM, plugins=plugins)
+
+    async def body() -> None:
+        async with talk.client() as client:
+            opened = await mode.create(client, messages=HELLO, model="fake/model", stream=True)
+            async for _ in mode.iterate(opened):
+                break
+            await mode.close(opened)
+
+    mode.run(body)
+    (end,) = lines.ends()
+    assert (end["outcome"], end["attempts"]) == ("closed_early", 2)

@@ -257,3 +257,23 @@ def test_the_law_over_many_splits(kind):
         for _ in range(20):
             splits += 1
             assert fed(window(), pieces(text, random_cuts(random, text)), expected) == expected
+
+
+def test_arguments_that_are_no_json_are_not_held_to_their_end():
+    window = JsonWindow(lambda: Scanner(MATCHER, 1000), named)
+    most = 0
+    for _ in range(1000):
+        window.feed("plain words ")
+        most = max(most, window.held)
+    assert most < 3000
+
+
+def test_long_arguments_that_are_no_json_keep_the_law():
+    random = Random(1)
+    words = ["words ", "joe.fake@example.com ", "12 ", "é", ", ", "{", "4111111111111112 "]
+    for _ in range(60):
+        text = "".join(random.choice(words) for _ in range(random.randint(100, 500)))
+        window = json_window()
+        expected = joined(window.feed(text) + window.flush())
+        for _ in range(5):
+            assert fed(json_window(), pieces(text, random_cuts(random, text)), expected) == expected
