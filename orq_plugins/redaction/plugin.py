@@ -134,22 +134,26 @@ class _Passage:
         redactor = Redactor(self._settings, self._vault, self._asked)
         return RequestRewriter(self._scanner(self._requests), redactor, self._settings)(request)
 
-    async def outer(self, call: Call, request: ChatCompletionRequest, proceed: Proceed) -> Items:
-        """Send what may be sent; put back what was taken out."""
+    def outer(self, call: Call, request: ChatCompletionRequest, proceed: Proceed) -> Items:
+        """Send what may be sent; put back what was taken out, if anything was."""
         rewritten = self._rewritten(request)
         enforced = self._settings.mode == "enforce"
         self._note(call)
-        answer = None
         if enforced and len(self._vault):
-            matcher = placeholders(self._vault.entities)
-            answer = self._rewriter(matcher, self._restorer)
+            return self._restored(call, rewritten, proceed)
+        return proceed(rewritten if enforced else request)
+
+    async def _restored(
+        self, call: Call, request: ChatCompletionRequest, proceed: Proceed
+    ) -> Items:
+        answer = self._rewriter(placeholders(self._vault.entities), self._restorer)
         try:
-            async for item in proceed(rewritten if enforced else request):
-                yield item if answer is None else answer.item(item)
-            if answer is not None and (rest := answer.rest()) is not None:
+            async for item in proceed(request):
+                yield answer.item(item)
+            if (rest := answer.rest()) is not None:
                 yield rest
         except OrqError:
-            if answer is not None and (rest := answer.rest()) is not None:
+            if (rest := answer.rest()) is not None:
                 yield rest
             raise
         finally:

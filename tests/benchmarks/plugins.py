@@ -13,7 +13,7 @@ import json
 import logging
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from opentelemetry.sdk.metrics import MeterProvider
@@ -66,9 +66,9 @@ STACKS: dict[str, Made] = {
 }
 
 
-def answer(events: int) -> Any:
+def answer(events: int, form: str = "{} ") -> Any:
     """Make a stream of so many events of a word each, sent in pieces as a network does."""
-    parts = [chunk(f"{WORDS[at % len(WORDS)]} ") for at in range(events)]
+    parts = [chunk(form.format(WORDS[at % len(WORDS)])) for at in range(events)]
     return stream(*parts, chunk(finish_reason="stop"), DONE).chunked_at(every=16384)
 
 
@@ -97,16 +97,16 @@ async def read(mode: Mode, result: Any) -> None:
             pass
 
 
-def measured(mode: Mode, rounds: int, given: Any, calls: int, **more: Any) -> dict[str, float]:
+def measured(
+    mode: Mode, rounds: int, given: Any, calls: int, names: Iterable[str] = STACKS, **more: Any
+) -> dict[str, float]:
     """Return the median CPU seconds of each stack, rounds interleaved."""
-    taken: dict[str, list[float]] = {name: [] for name in STACKS}
+    taken: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(rounds):
-        for name, made in STACKS.items():
-            plugins = made()
+        for name, times in taken.items():
+            plugins = STACKS[name]()
             gc.collect()
-            taken[name].append(
-                mode.run(lambda p=plugins: once(mode, p, given, calls=calls, **more))
-            )
+            times.append(mode.run(lambda p=plugins: once(mode, p, given, calls=calls, **more)))
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
@@ -118,6 +118,9 @@ def events(rounds: int, count: int = 4000) -> dict[str, dict[str, float]]:
         taken = measured(mode, rounds, answer(count), 1, stream=True)
         floor = taken.pop("none")
         costs[mode.name] = {name: (each - floor) / count * 1e6 for name, each in taken.items()}
+        # A word is held until it is certain that it goes on as no address.
+        led = measured(mode, rounds, answer(count, " {}"), 1, ("none", "all four"), stream=True)
+        costs[mode.name]["all four, spaces first"] = (led["all four"] - led["none"]) / count * 1e6
     return costs
 
 
