@@ -162,7 +162,8 @@ class Flight:
         try:
             while not self._over:
                 await self._pull(_TASK)
-                while not self.recording.complete and self._too_far_ahead():  # noqa: ASYNC110 - rare: it is too big to keep
+                # Rare: it is too big to keep.
+                while not self.recording.complete and self._too_far_ahead():  # noqa: ASYNC110
                     await asyncio.sleep(0.001)
         except asyncio.CancelledError as error:
             await self._end(error)
