@@ -55,8 +55,7 @@ class Flight:
         self._waiting: set[asyncio.Future[None]] = set()
         self._callers: dict[str, int] = {}
         self._ended: float | None = None
-        self._leader = ""
-        self._puller = ""
+        self._leader = self._puller = ""
         self._closing = self._over = self._has_landed = False
         self._task: asyncio.Task[None] | None = None
 
