@@ -76,6 +76,7 @@ class Straight:
         self.content: aiohttp.StreamReader = EMPTY_PAYLOAD
         self._begun = False
         self._connection = connection
+        self._transport: Any = None
 
     async def ask(self, written: bytes) -> None:
         """Send a request and read the head of its answer."""
@@ -83,7 +84,8 @@ class Straight:
         protocol.set_response_params(
             read_until_eof=True, max_line_size=LONGEST_LINE, max_field_size=LONGEST_LINE
         )
-        protocol.transport.write(written)
+        self._transport = protocol.transport
+        self._transport.write(written)
         while True:
             message, content = await protocol.read()
             if not 100 <= message.code < 200 or message.code == 101:
@@ -95,11 +97,13 @@ class Straight:
     def _over(self) -> None:
         protocol = self._connection.protocol
         if protocol is not None and not protocol.upgraded:
+            self._transport = None
             self._connection.release()
 
     def release(self) -> None:
         """Give the connection back; one whose answer has not begun is dropped."""
         if self._begun:
+            self._transport = None
             self._connection.release()
         else:
             self.close()
@@ -113,3 +117,7 @@ class Straight:
         elif not self._begun and protocol is not None:
             protocol.set_exception(closed)
         self._connection.close()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            # One that broke is let go by its protocol, and TLS of Python 3.10 warns of it.
+            transport.close()
