@@ -150,7 +150,7 @@ class _Opener:
         return self._alive()._open(self._depth, request)  # noqa: SLF001 - its own opener
 
     def detached(self, request: ChatCompletionRequest, /) -> Detached:
-        return self._alive()._detach(self._depth, request)  # noqa: SLF001
+        return self._alive()._detach(self._depth, request)  # noqa: SLF001 - as above
 
     def _alive(self) -> Exchange:
         alive = self._exchange()

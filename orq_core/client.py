@@ -126,7 +126,7 @@ class BaseClient:
             on_truncation=on_truncation,
             plugin_options=plugin_options,
         )
-        derived._config = configure(  # noqa: SLF001
+        derived._config = configure(  # noqa: SLF001 - as above
             api_key=self._config.api_key if api_key is None else api_key,
             server_url=self._config.url if server_url is None else server_url,
             options=options,
@@ -139,7 +139,7 @@ class BaseClient:
 
     async def _close(self) -> None:
         if self._owner:
-            await self._core.close(self)  # type: ignore[arg-type]
+            await self._core.close(self)  # type: ignore[arg-type]  # one of the two it is
 
 
 class Orq(BaseClient):

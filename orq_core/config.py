@@ -192,7 +192,7 @@ def merged_options(
     for layer in [*layers, extra]:
         _overlay(headers, checked_headers(layer.http_headers))
         for plugin, settings in layer.plugin_options.items():
-            if not isinstance(settings, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            if not isinstance(settings, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - for untyped callers
                 raise ConfigurationError(
                     f"plugin_options[{plugin!r}]: expected a mapping of settings, "
                     f"got {type(settings).__name__}",

@@ -35,7 +35,7 @@ class RedisConnections:
         """Check the settings; no connection is made."""
         try:
             from redis import Redis  # noqa: PLC0415 - an extra
-            from redis.asyncio import Redis as AsyncRedis  # noqa: PLC0415
+            from redis.asyncio import Redis as AsyncRedis  # noqa: PLC0415 - of an extra
         except ImportError:
             raise ConfigurationError(
                 f"{store} needs redis-py: pip install 'orq-core[redis]'",

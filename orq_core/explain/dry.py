@@ -118,7 +118,7 @@ class _Sent:
         if run.sent is None:
             return
         try:
-            http = http_request(call, run.sent, core.converter, call._key)  # noqa: SLF001
+            http = http_request(call, run.sent, core.converter, call._key)  # noqa: SLF001 - hidden from plugins only
         except OrqError as error:
             self.problems.append(private.problem(error))
             return

@@ -91,7 +91,7 @@ def structure_hook(cls: type[A], converter: Converter) -> Callable[[Any, Any], A
             elif name in always and (not value or name in lists):
                 given.append(name)
         names = tuple(given)
-        model._given = sets.get(names) or sets.setdefault(names, frozenset(names))  # noqa: SLF001
+        model._given = sets.get(names) or sets.setdefault(names, frozenset(names))  # noqa: SLF001 - private to callers, not to this package
 
     return reader(
         cls,

@@ -139,7 +139,7 @@ class Plain:
         for key, value in values.items():
             if value is UNSET:
                 continue
-            if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance] - untyped callers
                 raise misfit("string keys", key)
             try:
                 out[_text(str.__str__(key))] = self.value(value, depth + 1)

@@ -55,7 +55,7 @@ def structure_hook(cls: type[R], converter: Converter) -> Callable[[Any, Any], R
                 continue
             shape = shapes.get(name)
             if shape is None:
-                if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+                if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance] - untyped callers
                     raise misfit("string keys", name)
                 model.extra[name] = value
                 continue

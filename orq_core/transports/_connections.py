@@ -74,14 +74,14 @@ class _Response(http.client.HTTPResponse):
     def _read_status(self) -> tuple[str, int, str]:
         """Pass over interim answers; `http.client` takes each but 100 for the final one."""
         while True:
-            line: tuple[str, int, str] = cast("Any", super())._read_status()  # noqa: SLF001
+            line: tuple[str, int, str] = cast("Any", super())._read_status()  # noqa: SLF001 - no public way between
             if not 100 <= line[1] < 200 or line[1] == http.client.SWITCHING_PROTOCOLS:
                 return line
             http.client.parse_headers(self.fp)
 
     def _read_next_chunk_size(self) -> int:
         """Refuse a negative size, with which `http.client` reads on to the end."""
-        size: int = cast("Any", super())._read_next_chunk_size()  # noqa: SLF001
+        size: int = cast("Any", super())._read_next_chunk_size()  # noqa: SLF001 - as above
         if size < 0:
             raise ValueError("a chunk of negative size")
         return size
@@ -179,7 +179,7 @@ class _Idle(queue.LifoQueue[Any]):
 
     def __init__(self, maxsize: int = 0) -> None:
         super().__init__(maxsize)
-        self.mutex = threading.RLock()  # type: ignore[assignment]
+        self.mutex = threading.RLock()  # type: ignore[assignment]  # used as a lock all the same
         self.not_empty = threading.Condition(self.mutex)
         self.not_full = threading.Condition(self.mutex)
         self.all_tasks_done = threading.Condition(self.mutex)

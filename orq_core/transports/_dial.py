@@ -149,5 +149,5 @@ class _Race:
 
     def close(self) -> None:
         for key in list(self._selector.get_map().values()):
-            key.fileobj.close()  # type: ignore[union-attr]
+            key.fileobj.close()  # type: ignore[union-attr]  # only sockets are registered
         self._selector.close()

@@ -162,7 +162,7 @@ class Flight:
             while not self._over:
                 await self._pull(_TASK)
                 # Rare: it is too big to keep.
-                while not self.recording.complete and self._too_far_ahead():  # noqa: ASYNC110
+                while not self.recording.complete and self._too_far_ahead():  # noqa: ASYNC110 - see above
                     await asyncio.sleep(0.001)
         except asyncio.CancelledError as error:
             await self._end(error)

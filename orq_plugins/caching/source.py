@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attrs import define
+
 from orq_plugins.caching.entry import Entry, readable
 
 if TYPE_CHECKING:
@@ -17,26 +19,18 @@ if TYPE_CHECKING:
 _LOOK = (0.02, 0.25)  # seconds between two looks for another's answer: the first pause, the longest
 
 
+@define(eq=False)
 class Source:
     """The items of an answer: fetched here if the lease is ours, else what its holder stores.
 
     A holder who stores nothing within ``lease`` seconds is not waited for any longer.
     """
 
-    def __init__(
-        self,
-        call: Call,
-        upstream: Detached,
-        store: GuardedStore,
-        lease: float,
-        landing: Landing,
-    ) -> None:
-        """Ask nobody yet."""
-        self._call = call
-        self._upstream = upstream
-        self._store = store
-        self._lease = lease
-        self._landing = landing
+    _call: Call
+    _upstream: Detached
+    _store: GuardedStore
+    _lease: float
+    _landing: Landing
 
     async def open(self, recording: Recording) -> Items:
         """Return the items; tells the recording and the call if they are another's."""

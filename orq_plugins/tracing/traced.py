@@ -49,7 +49,7 @@ class Traced:
             if span is not None:
                 try:
                     span.end(error)
-                except Exception as failure:  # noqa: BLE001
+                except Exception as failure:  # noqa: BLE001 - tracing fails open
                     report(failure)
             # The traceback refers to this frame: without this, a cycle keeps the stream.
             error = None
@@ -68,6 +68,6 @@ class Traced:
             self._attempts = span.attempts
             if self._content:
                 span.show(request)
-        except Exception as failure:  # noqa: BLE001
+        except Exception as failure:  # noqa: BLE001 - tracing fails open
             self._telemetry.report(failure)
         return span

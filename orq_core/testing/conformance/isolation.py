@@ -108,7 +108,7 @@ class Talk:
             open_ones = [(await self._create(each), each) for each in facts]
             while open_ones:
                 open_ones = [pair for pair in open_ones if await self._step(*pair)]
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - told in the verdict
             facts[0].error = type(error).__name__
         return facts
 
@@ -147,7 +147,7 @@ def isolation(mode: Mode, factory: Factory, options: Options, *, stream: bool) -
     thread.join(_PATIENCE + 1)
     where = origin.writes()
     if not problems:
-        frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001
+        frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 - no public way to a thread's frame
         where = origin.of_frame(frame) or where
         problems = ["two calls wait for each other"]
     if problems[0] is not FAILED:

@@ -37,7 +37,7 @@ class Inventory:
         definition = seen.origin.definition
         found: list[tuple[str, str]] = []
         for thread in set(threading.enumerate()) - self.threads:
-            frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001
+            frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 - no public way to a thread's frame
             where = seen.origin.of_frame(frame) or opened or definition
             found.append((f"the thread {thread.name!r} runs on", where))
         for number, target in _descriptors().items():
@@ -51,9 +51,9 @@ def _descriptors() -> dict[str, str]:
     for folder in _DESCRIPTORS:
         if os.path.isdir(folder):  # noqa: PTH112 - the listing opens one itself
             targets: dict[str, str] = {}
-            for number in os.listdir(folder):  # noqa: PTH208
+            for number in os.listdir(folder):  # noqa: PTH208 - names, not paths, are asked for
                 try:
-                    targets[number] = os.readlink(f"{folder}/{number}")  # noqa: PTH115
+                    targets[number] = os.readlink(f"{folder}/{number}")  # noqa: PTH115 - as text, like sockets' names
                 except OSError:
                     continue
             return targets

@@ -132,7 +132,7 @@ def _go(
 async def _acted(scenario: Scenario, act: Act) -> None:
     try:
         await scenario.act(act)
-    except (Exception, asyncio.CancelledError, Interrupted) as error:  # noqa: BLE001
+    except (Exception, asyncio.CancelledError, Interrupted) as error:  # noqa: BLE001 - judged afterwards
         act.seen.failed(error)
         if isinstance(error, Interrupted):
             # The script refers to it, and it to the script.

@@ -205,7 +205,7 @@ class Heart:
         while not self._stop.wait(_BEAT):
             if time.monotonic() - self._last < _STALL:
                 continue
-            frame = sys._current_frames().get(self._thread_id)  # noqa: SLF001
+            frame = sys._current_frames().get(self._thread_id)  # noqa: SLF001 - no public way to a thread's frame
             while frame is not None and frame.f_code.co_filename == __file__:
                 frame = frame.f_back  # the profiler, in the middle of a look
             where = self._seen.origin.of_frame(frame)

@@ -34,7 +34,7 @@ class Sealed:
         """Check the keys."""
         try:
             from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - an extra
-            from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - of an extra
         except ImportError:
             raise ConfigurationError(
                 "Sealed needs cryptography: pip install 'orq-core[encryption]'",
