@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,18 @@ if TYPE_CHECKING:
 class Feed:
     """Pulls the outermost layer, keeps what passed, and ends the call exactly once."""
 
+    # The run of alike chunks that is being handed out, and how many of it are added up. A whole
+    # answer needs nothing of it.
+    _run: Iterator[ChatCompletionChunk] = iter(())
+    _template: Template | None = None
+    _texts: Sequence[str] = ()
+    _left: Iterator[str] = iter(())
+    _counted = 0
+    _delivered = 0
+    _running = False
+    _aborted = False
+    _over = False
+
     def __init__(
         self,
         call: Call,
@@ -40,24 +53,17 @@ class Feed:
         ``batched``: the exchange has no layers and yields lists of what arrived together.
         """
         self.call = call
-        self._accumulator = Accumulator()
         self._exchange = exchange
         self._abort = abort
         self._items = exchange.open()
         self._batched = batched
         # What has arrived and was not handed out, the next one last.
         self._waiting: list[Piece] = []
-        # The run of alike chunks that is being handed out, and how many of it are added up.
-        self._run: Iterator[ChatCompletionChunk] = iter(())
-        self._template: Template | None = None
-        self._texts: list[str] = []
-        self._left: Iterator[str] = iter(())
-        self._counted = 0
-        self._delivered = 0
         self._began = call.now()
-        self._running = False
-        self._aborted = False
-        self._over = False
+
+    @cached_property
+    def _accumulator(self) -> Accumulator:
+        return Accumulator()
 
     @property
     def partial(self) -> ChatCompletion:
@@ -83,6 +89,9 @@ class Feed:
                 else:
                     self._accumulator.take(item)
                     self._delivered += 1
+            if result is not None and self._batched:
+                # Nothing follows it, and there is no layer that waits for the end.
+                await self._end()
         if result is None and self._delivered:
             result = self._accumulator.completion()
         if result is None:
@@ -128,7 +137,7 @@ class Feed:
         """Add up what the run has handed out: once for many, a tenth less for each event."""
         handed = len(self._texts) - length_hint(self._left)
         if self._template is not None and handed > self._counted:
-            self._accumulator.take((self._template, self._texts[self._counted : handed]))
+            self._accumulator.take((self._template, [*self._texts[self._counted : handed]]))
             self._delivered += handed - self._counted
             self._counted = handed
 

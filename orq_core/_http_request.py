@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from orq_core._json import dumps
-from orq_core.config import authorization
+from orq_core.config import bearer
 from orq_core.models import unstructure_request
 from orq_core.transports import HttpRequest
 
@@ -51,7 +51,7 @@ def http_request(
         "User-Agent": user_agent(),
     }
     if key is not None:
-        headers["Authorization"] = authorization(key)
+        headers["Authorization"] = bearer(key)
     if own := call.options.http_headers:
         given = {name.lower() for name in own}
         headers = {name: value for name, value in headers.items() if name.lower() not in given}

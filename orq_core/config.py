@@ -111,6 +111,11 @@ def authorization(key: str) -> str:
             "api_key: has white space at an end, a line break or a character that a header can't "
             "carry; was it read with its newline? use key.strip()",
         )
+    return bearer(key)
+
+
+def bearer(key: str) -> str:
+    """Return the Authorization header of a key that was checked."""
     return key if key[:7].lower() == "bearer " else f"Bearer {key}"
 
 
@@ -167,7 +172,7 @@ def merged_options(
     ``plugin_options`` are merged, plugin by plugin, key by key.
     """
     retries = given.pop("retries", UNSET)
-    nothing_given = retries is UNSET and all(value is None for value in given.values())
+    nothing_given = retries is UNSET and [*given.values()].count(None) == len(given)
     if options is None and nothing_given and isinstance(base.timeout, Timeout):
         # A client's own options are merged ones already.
         return base

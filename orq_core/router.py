@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from orq_core._core import Core
-    from orq_core.call import CallOptions, Retries
+    from orq_core.call import CallOptions, Layer, Retries
     from orq_core.config import Config
     from orq_core.explain.explanation import Explanation
     from orq_core.models import ChatCompletionRequest
@@ -44,7 +44,9 @@ class Completions:
         core = self._core
         wire = core.wire
         call = self._call(**fields)
-        layers = core.manager.hook.orq_wrap_create(call=call)
+        wrap = core.manager.hook.orq_wrap_create
+        # Pluggy takes its time even where nobody listens.
+        layers: list[Layer] = wrap(call=call) if wrap.get_hookimpls() else []
         self._check_retries(call.options.retries)
         sender = Sender(wire, await resolve_key(self._config.api_key, call.url))
         call._key = sender.key  # noqa: SLF001 - layers get a digest of it

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 A = TypeVar("A", bound=Answer)
 
 _DICT = frozenset({dict})
+_MOST_SETS = 256  # of names that models of one class share; a server may send any
 
 
 class Place(NamedTuple):
@@ -80,8 +81,18 @@ def structure_hook(cls: type[A], converter: Converter) -> Callable[[Any, Any], A
     lists = frozenset(name for name, place in always.items() if place.many)
     sets: dict[tuple[str, ...], frozenset[str]] = {}
 
-    def finish(model: Any, payload: Any, unread: tuple[str, ...]) -> None:
+    def share(names: tuple[str, ...]) -> frozenset[str]:
+        if len(sets) >= _MOST_SETS:
+            sets.clear()
+        return sets.setdefault(names, frozenset(names))
+
+    def finish(model: Any, payload: Any, unread: tuple[str, ...], read: int) -> None:
         """Note what the fields alone do not tell: unknown ones, null ones, empty ones."""
+        nulls = tuple([name for name, value in payload.items() if value is None])
+        if read + len(nulls) == len(payload) and nullable.issuperset(nulls):
+            # What most answers have, and nothing else.
+            model._given = sets.get(nulls) or share(nulls)  # noqa: SLF001 - as below
+            return
         given: list[str] = []
         for name, value in payload.items():
             if value is None and name in nullable:
@@ -91,7 +102,7 @@ def structure_hook(cls: type[A], converter: Converter) -> Callable[[Any, Any], A
             elif name in always and (not value or name in lists):
                 given.append(name)
         names = tuple(given)
-        model._given = sets.get(names) or sets.setdefault(names, frozenset(names))  # noqa: SLF001 - private to callers, not to this package
+        model._given = sets.get(names) or share(names)  # noqa: SLF001 - private to callers, not to this package
 
     return reader(
         cls,

@@ -11,6 +11,7 @@ from cattrs import Converter
 
 from orq_core.errors import ConfigurationError, RequestError
 from orq_core.models import _answering, _requesting
+from orq_core.models._given import known_fields
 from orq_core.models._paths import misfit, under
 from orq_core.models._plain import Plain, as_mapping
 from orq_core.models.base import UNSET, Answer, Request
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from attrs import AttrsInstance
+
+
+_FIELDS = frozenset(known_fields(ChatCompletionRequest))
 
 
 def make_converter() -> Converter:
@@ -86,23 +90,30 @@ def build_request(
     Raises ConfigurationError for a field given both ways, RequestError for one that doesn't fit.
     """
     given = {name: value for name, value in (fields or {}).items() if value is not UNSET}
-    _check_names(given)
-    if isinstance(request, ChatCompletionRequest):
-        already = {*request.extra, *(n for n in given if getattr(request, n) is not UNSET)}
-        whole: Any = evolve(request, **given)
-    else:
-        base: Mapping[str, Any] = {} if request is None else _mapping(request, "request")
-        already = {name for name, value in base.items() if value is not UNSET}
-        whole = {**base, **given}
-    for name in given:
-        if name in already:
-            raise ConfigurationError(f"{name}: given both in request= and as a keyword")
+    if not given.keys() <= _FIELDS:
+        _refuse_unknown(given)
+    whole: Any = given if request is None else _joined(request, given)
     body = converter.structure(whole, ChatCompletionRequest)
     if request is None and body.model is UNSET:
         raise RequestError("model: is missing", path="model")
     if extra_body is not None:
         body.extra.update(_mapping(extra_body, "extra_body"))
     return body
+
+
+def _joined(request: Mapping[str, Any] | ChatCompletionRequest, given: dict[str, Any]) -> Any:
+    """Add keywords to a whole request."""
+    if isinstance(request, ChatCompletionRequest):
+        already = {*request.extra, *(n for n in given if getattr(request, n) is not UNSET)}
+        whole: Any = evolve(request, **given)
+    else:
+        base = _mapping(request, "request")
+        already = {name for name, value in base.items() if value is not UNSET}
+        whole = {**base, **given}
+    for name in given:
+        if name in already:
+            raise ConfigurationError(f"{name}: given both in request= and as a keyword")
+    return whole
 
 
 def _mapping(value: Any, name: str) -> Mapping[str, Any]:
@@ -112,11 +123,10 @@ def _mapping(value: Any, name: str) -> Mapping[str, Any]:
     return mapping
 
 
-def _check_names(given: Mapping[str, Any]) -> None:
-    known = _requesting.known_fields(ChatCompletionRequest)
+def _refuse_unknown(given: Mapping[str, Any]) -> None:
     for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
+        if name not in _FIELDS:
+            near = difflib.get_close_matches(name, _FIELDS, 1)
             hint = f" (did you mean {near[0]}?)" if near else ""
             raise ConfigurationError(
                 f"{name}: not an argument of create{hint}; fields the router knows and this "

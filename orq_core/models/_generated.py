@@ -31,7 +31,7 @@ def reader(
     nested: Mapping[str, Callable[[Any], Any]],
     always: Mapping[str, Callable[[], Any]],
     later: Collection[str],
-    finish: Callable[[Any, Any, tuple[str, ...]], None],
+    finish: Callable[[Any, Any, tuple[str, ...], int], None],
     is_read: Callable[[Any, type[Answer]], bool],
 ) -> Callable[[Any, Any], Any]:
     """Write the function that makes a model of a payload, in the form of a converter's hook.
@@ -39,9 +39,9 @@ def reader(
     ``plain``: fields taken as they are. ``nested``: what reads a field, and returns None for what
     it can't. ``always``: those of them that are never None, with what makes an empty one.
     ``later``: those of them that the model reads itself when it is asked for them.
-    ``finish`` is called with the model, the payload and the fields that could not be read, unless
-    every key of the payload was a known field and none was null, empty or missed. ``is_read`` is
-    asked about a payload that is no dict: one that is a model already is returned as it is.
+    ``finish`` is called with the model, the payload, the fields that could not be read and the
+    number of those that were (-1 if one of ``always`` is empty), unless that was every key.
+    ``is_read`` is asked about a payload that is no dict: a model is returned as it is.
     """
     names: dict[str, Any] = {
         "new": cls.__new__,
@@ -99,11 +99,11 @@ def reader(
         lines.append("model.__attrs_post_init__()")
     total = " + ".join(counted) or "0"
     lines += [
-        f"if {total} != len(payload) or not whole:",
-        "    finish(model, payload, unread)",
+        f"read = {total} if whole else -1",
+        "if read != len(payload): finish(model, payload, unread, read)",
         "return model",
     ]
-    read: Callable[[Any, Any], Any] = _written("read", "payload, _=None", lines, names)
+    read: Callable[[Any, Any], Any] = written("read", "payload, _=None", lines, names)
     return read
 
 
@@ -129,7 +129,7 @@ def writer(
             lines.append(f"    if value or {name!r} in given: out[{name!r}] = value")
         else:
             lines.append(f"    out[{name!r}] = value")
-    made: Callable[[Any], dict[str, Any]] = _written(
+    made: Callable[[Any], dict[str, Any]] = written(
         "write", "model", [*lines, "return out"], {"nested": write}
     )
     return made
@@ -157,10 +157,8 @@ def copier(*path: tuple[type[Answer], str, bool]) -> Callable[..., Any]:
             lines.append(f"{copy}.{name} = {values.get(name, f'{model}.{name}')}")
         value = copy
     models = ", ".join(f"model{number}" for number in range(len(path)))
-    written: Callable[..., Any] = _written(
-        "copy", f"{models}, value", [*lines, "return copy0"], names
-    )
-    return written
+    made: Callable[..., Any] = written("copy", f"{models}, value", [*lines, "return copy0"], names)
+    return made
 
 
 @cache
@@ -193,8 +191,8 @@ def comparer(*path: tuple[type[Answer], str, bool]) -> Callable[..., str | None]
         lines.append(f"other{number + 1} = value")
     models = ", ".join(f"model{number}" for number in range(len(path)))
     lines.append("return value if kind_of(value) is str else None")
-    written: Callable[..., str | None] = _written("compare", f"{models}, other0", lines, names)
-    return written
+    made: Callable[..., str | None] = written("compare", f"{models}, other0", lines, names)
+    return made
 
 
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -213,12 +211,13 @@ def _default(attribute: Attribute[Any], number: int, names: dict[str, Any]) -> s
     return f"default{number}"
 
 
-def _written(name: str, arguments: str, lines: list[str], names: dict[str, Any]) -> Any:
+def written(name: str, arguments: str, lines: list[str], names: dict[str, Any]) -> Any:
+    """Make a function of its lines and of what they name."""
     source = "\n    ".join([f"def {name}({arguments}):", *lines])
     exec(source, names)  # noqa: S102 - how attrs makes its methods; nothing from outside is in it
-    written = names[name]
-    _ours.add(written)
-    return written
+    made = names[name]
+    _ours.add(made)
+    return made
 
 
 def is_generated(function: object) -> bool:

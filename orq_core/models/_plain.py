@@ -15,8 +15,9 @@ from attrs import fields, has
 from orq_core._json import dumps
 from orq_core.errors import RequestError
 from orq_core.models._answering import answer_dict
+from orq_core.models._given import finder
 from orq_core.models._paths import misfit, under
-from orq_core.models.base import UNSET, Answer, Request, given_fields, kind_of
+from orq_core.models.base import UNSET, Answer, Request, kind_of
 from orq_core.models.completion import Message, ToolCall
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ class Plain:
 
     def model(self, model: Request, depth: int = 0) -> dict[str, Any]:
         """Write a request model; ``extra`` replaces fields of the same name."""
-        return self._table({**given_fields(model), **model.extra}, depth)
+        given = finder(kind_of(model))(model)
+        return self._table({**given, **model.extra} if model.extra else given, depth)
 
     def value(self, value: Any, depth: int = 0) -> Any:
         """Write any value; raise RequestError, with the path within it, for what JSON lacks."""
@@ -138,6 +140,10 @@ class Plain:
         out: dict[str, Any] = {}
         for key, value in values.items():
             if value is UNSET:
+                continue
+            if kind_of(value) is str and kind_of(key) is str and key.isascii() and value.isascii():
+                # What nearly all keys and values are.
+                out[key] = value
                 continue
             if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance] - untyped callers
                 raise misfit("string keys", key)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from attrs import fields
 
 from orq_core.errors import RequestError
+from orq_core.models._given import blank, finder
 from orq_core.models._paths import misfit, under
 from orq_core.models._plain import as_mapping
 from orq_core.models._shapes import Shape, shape_of
-from orq_core.models.base import UNSET, Request, given_fields, kind_of
+from orq_core.models.base import UNSET, Request, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from cattrs import Converter
 
 R = TypeVar("R", bound=Request)
-
-
-@cache
-def known_fields(cls: type[Request]) -> frozenset[str]:
-    """Return the names of the fields a class knows."""
-    return frozenset(attribute.name for attribute in fields(cls) if attribute.name != "extra")
 
 
 def structure_hook(cls: type[R], converter: Converter) -> Callable[[Any, Any], R]:
@@ -35,8 +29,8 @@ def structure_hook(cls: type[R], converter: Converter) -> Callable[[Any, Any], R
     hints = get_type_hints(cls)
     shapes: dict[str, Shape] = {}
     required: list[str] = []
-    blank: dict[str, Any] = {}
     notes: dict[str, str] = {}
+    make = blank(cls)
     for attribute in fields(cls):
         name = attribute.name
         if name == "extra":
@@ -44,8 +38,6 @@ def structure_hook(cls: type[R], converter: Converter) -> Callable[[Any, Any], R
         shapes[name] = shape_of(hints[name], converter)
         if attribute.metadata.get("required"):
             required.append(name)
-        if attribute.default is not UNSET:
-            blank[name] = UNSET
         if "hint" in attribute.metadata:
             notes[name] = attribute.metadata["hint"]
 
@@ -74,13 +66,14 @@ def structure_hook(cls: type[R], converter: Converter) -> Callable[[Any, Any], R
         if kind_of(value) is not dict and isinstance(value, Request):
             if not isinstance(value, cls):
                 raise misfit(cls.__name__, value)
-            model = type(value)(**blank)
+            kind = type(value)
+            model = blank(kind)()
             model.extra = dict(value.extra)
-            given = given_fields(value)
+            given = finder(kind)(value)
             return load({name: given[name] for name in given if name in shapes}, model)
         mapping = as_mapping(value)
         if mapping is None:
             raise misfit("an object", value)
-        return load(mapping, cls(**blank))
+        return load(mapping, make())
 
     return structure

@@ -36,8 +36,11 @@ class Shape:
 
     def load(self, value: Any) -> Any:
         """Return the value as the field holds it; raise RequestError if it doesn't fit."""
-        if self.anything or (self.text and kind_of(value) is str):
+        kind = kind_of(value)
+        if self.anything or (self.text and kind is str):
             return value
+        if kind is list or kind is dict:
+            return self._load_container(value)
         if isinstance(value, Enum):
             value = value.value
         if value is None:

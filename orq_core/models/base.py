@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import Enum
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import define, field, fields
@@ -48,21 +47,6 @@ class Answer:
     _given: frozenset[str] = field(default=NOTHING_GIVEN, alias="_given", repr=False, eq=False)
 
 
-_NAMES: dict[type[Any], tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]] = {}
-
-
-def given_fields(model: Request) -> dict[str, Any]:
-    """Return the known fields of a request model that are not `UNSET`."""
-    kind = kind_of(model)
-    known = _NAMES.get(kind)
-    if known is None:
-        names = tuple(each.name for each in fields(kind) if each.name != "extra")
-        known = _NAMES[kind] = names, attrgetter(*names, "extra")
-    names, values = known
-    pairs = zip(names, values(model), strict=False)  # the last of the values is extra
-    return {name: value for name, value in pairs if value is not UNSET}
-
-
 @define(kw_only=True, repr=False)
 class Request:
     """Base of what is sent: a field that is `UNSET` is left out, one that is None is null.
@@ -74,5 +58,6 @@ class Request:
     extra: dict[str, Any] = field(factory=dict[str, Any])
 
     def __repr__(self) -> str:
-        names = [*given_fields(self), *map(str, self.extra)]
-        return f"<{type(self).__name__} {' '.join(names)}>"
+        names = (each.name for each in fields(type(self)) if each.name != "extra")
+        given = [name for name in names if getattr(self, name) is not UNSET]
+        return f"<{type(self).__name__} {' '.join([*given, *map(str, self.extra)])}>"

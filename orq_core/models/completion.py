@@ -88,6 +88,17 @@ class Message(Answer):
     name: str | None = None
 
 
+def _read_later(model: Any, name: str, field_name: str) -> Any:
+    """Read the one field of a model that was left for later, if it is the one asked for."""
+    later = model._later if name == field_name else None  # noqa: SLF001 - private to callers, not to this module
+    if later is not None:
+        read, payload = later
+        setattr(model, name, read(payload))
+        model._later = None  # noqa: SLF001 - as above
+    # Unset, or set meanwhile by another thread.
+    return object.__getattribute__(model, name)
+
+
 @define(kw_only=True)
 class Choice(Answer):
     """One of the answers asked for with ``n``; ``finish_reason`` may be any string."""
@@ -103,13 +114,7 @@ class Choice(Answer):
 
         def __getattr__(self, name: str) -> Any:
             """Read what most callers never ask for: in a large answer it costs most of the time."""
-            later = None if name != "logprobs" else self._later
-            if later is not None:
-                read, payload = later
-                self.logprobs = read(payload)
-                self._later = None
-            # Unset, or set meanwhile by another thread.
-            return object.__getattribute__(self, name)
+            return _read_later(self, name, "logprobs")
 
 
 @define(kw_only=True)
@@ -125,15 +130,23 @@ class ChatCompletion(Answer):
     created: int | None = None
     model: str | None = None
     choices: list[Choice] = field(factory=list[Choice])
-    usage: Usage | None = None
+    usage: Usage | None = field(default=None, metadata={"later": True})
     system_fingerprint: str | None = None
     service_tier: str | None = None
+    # As in `Choice`.
+    _later: Any = field(default=None, init=False, repr=False, eq=False, metadata={"wire": False})
     _info: CallInfo | None = field(
         default=None, alias="_info", eq=False, repr=False, metadata={"wire": False}
     )
     _given: frozenset[str] = field(
         default=frozenset({"choices"}), alias="_given", repr=False, eq=False
     )
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Read what most callers never ask for."""
+            return _read_later(self, name, "usage")
 
     @property
     def info(self) -> CallInfo:

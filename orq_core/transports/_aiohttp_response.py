@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -48,6 +47,8 @@ class AiohttpResponse:
         max_bytes: int,
     ) -> None:
         """Read from aiohttp's response, by the request's limits."""
+        self.status = answer.status
+        self.headers = answer.headers
         self.limits = http.limits
         self._answer = answer
         self._http = http
@@ -79,16 +80,6 @@ class AiohttpResponse:
             raise self.ended(None)
         return data
 
-    @property
-    def status(self) -> int:
-        """The HTTP status code."""
-        return self._answer.status
-
-    @property
-    def headers(self) -> CIMultiDictProxy[str]:
-        """The headers, all values of each."""
-        return self._answer.headers
-
     def ended(self, error: Exception | None) -> OrqError:
         """Say why nothing more comes."""
         if self._expired:
@@ -108,12 +99,14 @@ class AiohttpResponse:
             return
         self._closed = True
         self._watches.discard(self)
-        # After the end of its loop there is nothing left to tell the socket by.
-        with contextlib.suppress(RuntimeError):
+        try:
             if self._answer.content.at_eof():
                 self._answer.release()
             else:
                 self._answer.close()
+        except RuntimeError:
+            # After the end of its loop there is nothing left to tell the socket by.
+            pass
 
 
 def failure(error: Exception, http: HttpRequest, proxy: str | None = None) -> OrqError:

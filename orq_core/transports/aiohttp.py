@@ -135,6 +135,7 @@ class AiohttpTransport:
         except BaseException:
             response.close()
             raise
+        response.status, response.headers = straight.status, straight.headers
         return response
 
     async def _asked(

@@ -1,0 +1,243 @@
+"""One attempt: a request on the wire, and what arrives of its answer."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from orq_core._answers import AnswerReader
+from orq_core._http_request import http_request
+from orq_core._refusal import refusal, secrets_of
+from orq_core.call import Attempt
+from orq_core.config import checked_headers
+from orq_core.errors import (
+    APIConnectionError,
+    OrqError,
+    ResponseDecodeError,
+    StreamError,
+    StreamInterruptedError,
+    StreamTruncatedError,
+)
+from orq_core.errors._from_status import known_headers
+from orq_core.errors._scrub import Scrub
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orq_core._answers import Piece
+    from orq_core._http import Wire
+    from orq_core.call import Call, Item
+    from orq_core.limits import Limits
+    from orq_core.models import ChatCompletion, ChatCompletionRequest
+    from orq_core.transports import HttpRequest, Response
+
+_OK = range(200, 300)
+
+
+class Reply:
+    """Sends a request when it is first pulled, and yields what arrives together.
+
+    No generator: an event loop writes each of those into its books and strikes it out again. The
+    attempt is recorded on the call when it is over. ``responses`` holds the call's open answers.
+    """
+
+    __slots__ = (
+        "_began",
+        "_call",
+        "_http",
+        "_key",
+        "_opened",
+        "_over",
+        "_request",
+        "_response",
+        "_responses",
+        "_wire",
+    )
+
+    def __init__(
+        self,
+        wire: Wire,
+        key: str | None,
+        responses: list[Response],
+        call: Call,
+        request: ChatCompletionRequest,
+    ) -> None:
+        """Do nothing yet."""
+        self._wire = wire
+        self._key = key
+        self._responses = responses
+        self._call = call
+        self._request = request
+        self._began = 0.0
+        self._http: HttpRequest | None = None
+        self._response: Response | None = None
+        self._opened: tuple[Response, AnswerReader, Limits] | None = None
+        self._over = False
+
+    def __aiter__(self) -> Reply:
+        """Return itself."""
+        return self
+
+    async def __anext__(self) -> Sequence[Item | Piece]:
+        """Wait for what comes next; whatever fails ends the attempt."""
+        if self._over:
+            raise StopAsyncIteration
+        try:
+            batch = await self._receive(*(self._opened or await self._send()))
+        except BaseException as error:
+            self._fail(error)
+            raise
+        if batch is None:
+            self._end(None)
+            raise StopAsyncIteration
+        return batch
+
+    async def aclose(self) -> None:
+        """End the attempt; idempotent."""
+        self._end(None)
+
+    async def _send(self) -> tuple[Response, AnswerReader, Limits]:
+        """Send the request and wait for the head of its answer."""
+        call, wire = self._call, self._wire
+        info, now, hook = call.info, call.runtime.now, wire.hook
+        began = self._began = now()
+        info.status, info.request_id, info.trace_id, info.headers = None, None, None, {}
+        info.bytes_received = 0
+        info.attempts_begun += 1
+        # A plugin that was asked may have changed it in place.
+        checked = self._request is call.request and not hook.orq_wrap_create.get_hookimpls()
+        http = http_request(call, self._request, wire.converter, self._key, checked=checked)
+        # Pluggy takes its time even where nobody listens.
+        if hook.orq_prepare_request.get_hookimpls():
+            hook.orq_prepare_request(call=call, http=http)
+            http.headers = checked_headers(http.headers)
+        self._http = http
+        response = self._response = await wire.transport.send(http)
+        info.waited += now() - began
+        self._responses.append(response)
+        self._note(response)
+        if response.status not in _OK:
+            secrets = secrets_of(http.headers, self._key)
+            raise await refusal(response, secrets, wire.max_event_bytes)
+        reader = AnswerReader(
+            wire.converter,
+            stream=call.stream,
+            status=response.status,
+            max_bytes=wire.max_event_bytes,
+        )
+        self._opened = opened = response, reader, http.limits
+        return opened
+
+    async def _receive(
+        self, response: Response, reader: AnswerReader, limits: Limits
+    ) -> Sequence[Item | Piece] | None:
+        """Return what arrives next of the answer, None at its end."""
+        info, now = self._call.info, self._call.runtime.now
+        while not reader.done:
+            asked = now()
+            try:
+                data = await response.receive()
+            except APIConnectionError as error:
+                data = _broken(reader, error)
+            info.waited += now() - asked
+            info.bytes_received += len(data)
+            batch = reader.read(data) if data else reader.end()
+            if batch:
+                if not reader.done:
+                    # Only an event is progress: comments alone must not hold a stream open.
+                    limits.enter("idle")
+                return batch
+            limits.remaining()
+        ended, reader.error = reader.error, None
+        if ended is None:
+            return None
+        partial = reader.partial
+        try:
+            self._settle(ended, partial)
+        finally:
+            # Its traceback refers to this frame, and the reader to it.
+            del ended, reader
+        return None if partial is None else (partial,)
+
+    def _fail(self, error: BaseException) -> None:
+        """Tell an error what is known of the answer, and end with it."""
+        if not isinstance(error, OrqError) or self._http is None:
+            self._end(None)
+            return
+        info = self._call.info
+        error.request_id = error.request_id or info.request_id
+        error.trace_id = error.trace_id or info.trace_id
+        if isinstance(error, ResponseDecodeError) and info.status is not None:
+            error.status_code, error.headers = info.status, known_headers(info.headers)
+        # Servers that refuse a key like to repeat it.
+        Scrub(secrets_of(self._http.headers, self._key)).error(error)
+        self._end(error)
+
+    def _end(self, failure: OrqError | None) -> None:
+        """Release the answer and record the attempt, once."""
+        if self._over:
+            return
+        self._over = True
+        response, self._response, self._opened = self._response, None, None
+        if response is not None:
+            response.close()
+            # Ctrl-C may have come before it was in there.
+            self._responses[:] = [each for each in self._responses if each is not response]
+        if self._http is None:
+            return
+        info = self._call.info
+        attempt = Attempt(
+            number=len(info.attempts) + 1,
+            seconds=self._call.now() - self._began,
+            status=info.status,
+            request_id=info.request_id,
+            error=None if failure is None else type(failure).__name__,
+        )
+        info.attempts = (*info.attempts, attempt)
+        if failure is not None:
+            failure.attempts = info.attempts
+
+    def _note(self, response: Response) -> None:
+        info = self._call.info
+        info.status = response.status
+        info.headers = {name.lower(): value for name, value in response.headers.items()}
+        info.headers.pop("set-cookie", None)
+        info.request_id = self._masked(info.headers.get("x-request-id"))
+        info.trace_id = self._masked(info.headers.get("x-orq-trace-id"))
+
+    def _masked(self, name: str | None) -> str | None:
+        # What errors and attempts tell, and are pickled with.
+        return name.replace(self._key, "***") if name and self._key else name
+
+    def _settle(self, error: OrqError, partial: ChatCompletion | None) -> None:
+        """Raise what ended an answer, unless the caller accepts a truncated one."""
+        if isinstance(error, StreamTruncatedError):
+            policy = self._call.options.on_truncation
+            if policy == "accept":
+                return
+            if policy == "warn":
+                warnings.warn(str(error), RuntimeWarning, stacklevel=2)
+                return
+        if isinstance(error, (StreamError, ResponseDecodeError)):
+            error.partial = partial
+        try:
+            raise error
+        finally:
+            del error
+
+
+def _broken(reader: AnswerReader, error: APIConnectionError) -> bytes:
+    """Tell of a connection that broke; after the last word that is as good as its end."""
+    if reader.complete:
+        return b""
+    try:
+        if not reader.is_events:
+            raise error
+        raise StreamInterruptedError(
+            f"the connection broke after {reader.delivered} events of the stream",
+            partial=reader.partial,
+            delivered=reader.delivered,
+        ) from error
+    finally:
+        # Its traceback refers to this frame.
+        del error
