@@ -88,7 +88,7 @@ class Reply:
             self._fail(error)
             raise
         if batch is None:
-            self._end(None)
+            self._end(None, whole=True)
             raise StopAsyncIteration
         return batch
 
@@ -173,14 +173,15 @@ class Reply:
         Scrub(secrets_of(self._http.headers, self._key)).error(error)
         self._end(error)
 
-    def _end(self, failure: OrqError | None) -> None:
-        """Release the answer and record the attempt, once."""
+    def _end(self, failure: OrqError | None, *, whole: bool = False) -> None:
+        """Release the answer and record the attempt, once; ``whole``: all of it has arrived."""
         if self._over:
             return
         self._over = True
         response, self._response, self._opened = self._response, None, None
         if response is not None:
-            response.close()
+            release = getattr(response, "release", None) if whole else None
+            (release or response.close)()
             # Ctrl-C may have come before it was in there.
             self._responses[:] = [each for each in self._responses if each is not response]
         if self._http is None:

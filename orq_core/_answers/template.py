@@ -199,7 +199,10 @@ def _hole(body: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
     """Find the field that goes on from event to event, and the object it is in."""
     choices = body.get("choices")
     choice = choices[0] if is_list(choices) and len(choices) == 1 else None
-    delta = choice.get("delta") if is_object(choice) else None
+    if not is_object(choice) or choice.get("finish_reason"):
+        # None comes after the last one that would repeat it.
+        return None
+    delta = choice.get("delta")
     if not is_object(delta):
         return None
     calls = delta.get("tool_calls")

@@ -53,6 +53,14 @@ class Response(Protocol):
         ...
 
 
+class Releasable(Response, Protocol):
+    """An answer that can tell its end from its being left; a transport may do without it."""
+
+    def release(self) -> None:
+        """Close after the last event: the end of the body follows it at once, or never."""
+        ...
+
+
 class Transport(Protocol):
     """Sends requests; one blocking or one asyncio backend.
 

@@ -39,7 +39,8 @@ class Here:
         )
         self.watches = Watches(loop)
         self.ways: dict[str, Way] = {}
-        self._guard = None if given is not None else _until_the_loop_ends(self.session)
+        own = given is None
+        self._guard = _until_the_loop_ends(self.session, self.watches) if own else None
 
     @property
     def closed(self) -> bool:
@@ -57,10 +58,13 @@ class Here:
             await self._guard.aclose()
 
 
-async def _until_the_loop_ends(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
+async def _until_the_loop_ends(
+    session: aiohttp.ClientSession, watches: Watches
+) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
+        watches.close()
         await session.close()
         # The sockets' own closing callbacks run in the next turn of the loop.
         await asyncio.sleep(0)

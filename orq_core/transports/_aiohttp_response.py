@@ -10,12 +10,12 @@ from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from orq_core.errors import APIConnectionError, ConnectError, OrqError
+from orq_core.transports._aiohttp_straight import Straight
 from orq_core.transports._body import read_all
 from orq_core.transports._environment import place_of, reason_of
 
 if TYPE_CHECKING:
     from orq_core.transports import HttpRequest
-    from orq_core.transports._aiohttp_straight import Straight
     from orq_core.transports._watch import Watches
 
 FAILURES = (
@@ -92,6 +92,15 @@ class AiohttpResponse:
         """Drop the connection, because nothing came in time."""
         self._expired = True
         self._answer.close()
+
+    def release(self) -> None:
+        """Give the connection back once the body is over, if it soon is, else drop it."""
+        answer = self._answer
+        if isinstance(answer, Straight) and not self._closed and not answer.content.at_eof():
+            self._closed = True
+            self._watches.linger(self)
+        else:
+            self.close()
 
     def close(self) -> None:
         """Give the connection back if the body is over, else drop it."""

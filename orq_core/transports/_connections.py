@@ -20,6 +20,7 @@ from urllib3.exceptions import NewConnectionError
 from urllib3.util.connection import allowed_gai_family
 
 from orq_core.transports._dial import dial
+from orq_core.transports._head import begin, parse_headers
 from orq_core.transports._reader import LimitedReader
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class _Response(http.client.HTTPResponse):
 
     def begin(self) -> None:
         """Read the head; `http.client` takes a cut or broken one for a shorter one."""
-        super().begin()
+        begin(self)
         if self.reader is not None and self.reader.ended:
             raise http.client.IncompleteRead(b"")
         if any(isinstance(each, _BROKEN) for each in self.msg.defects):
@@ -77,7 +78,7 @@ class _Response(http.client.HTTPResponse):
             line: tuple[str, int, str] = cast("Any", super())._read_status()  # noqa: SLF001 - no public way between
             if not 100 <= line[1] < 200 or line[1] == http.client.SWITCHING_PROTOCOLS:
                 return line
-            http.client.parse_headers(self.fp)
+            parse_headers(self.fp)
 
     def _read_next_chunk_size(self) -> int:
         """Refuse a negative size, with which `http.client` reads on to the end."""

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from orq_core.limits import Limits
 
 
+_LINGERING = 0.25  # seconds
+
+
 class Watched(Protocol):
     """An answer that must not be waited for beyond its limits."""
 
@@ -34,6 +37,7 @@ class Watches:
         """Watch on the loop that is running."""
         self._loop = loop
         self._open: set[Watched] = set()
+        self._lingering: set[Watched] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._at = float("inf")
 
@@ -45,6 +49,18 @@ class Watches:
     def discard(self, watched: Watched) -> None:
         """Watch it no longer."""
         self._open.discard(watched)
+
+    def linger(self, watched: Watched) -> None:
+        """Let an answer expire soon, of which only the end of its body is waited for."""
+        self._lingering.add(watched)
+        watched.limits.phase_at = watched.limits.clock() + _LINGERING
+        self.look(watched)
+
+    def close(self) -> None:
+        """Let those expire at once that nobody else knows."""
+        for watched in tuple(self._lingering):
+            watched.expire()
+        self._lingering.clear()
 
     def look(self, watched: Watched) -> None:
         """Set the timer to an answer's nearest limit, if that is nearer than what it is set to."""
@@ -64,6 +80,7 @@ class Watches:
             nearest = watched.limits.next_at
             if nearest is not None and nearest <= watched.limits.clock():
                 self._open.discard(watched)
+                self._lingering.discard(watched)
                 watched.expire()
             else:
                 self.look(watched)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import requests
@@ -92,14 +93,12 @@ class RequestsTransport:
 
     def _send(self, http: HttpRequest, proxy: str | None) -> Raw:
         left = http.limits.remaining()
-        connect = http.limits.timeout.connect
-        if left is not None:
-            connect = left if connect is None else min(connect, left)
         if self._given is not None:
+            connect = http.limits.timeout.connect
+            if left is not None:
+                connect = left if connect is None else min(connect, left)
             return self._send_given(self._given, http, (connect, left))
-        # Reads are bounded by the limits themselves, see `LimitedReader`, which takes what is set
-        # here if it fits.
-        return self._pool().ask(http, proxy, (connect, http.limits.timeout.first_event))
+        return self._pool().ask(http, proxy)
 
     def _send_given(
         self,
@@ -150,6 +149,12 @@ def _as_it_is(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
     return prepared
 
 
+@lru_cache(maxsize=16)
+def _timeout(read: float | None) -> Timeout:
+    """Return what urllib3 puts on a socket; `LimitedReader` leaves it there if it fits."""
+    return Timeout(connect=None, read=read)
+
+
 class _Adapter(HTTPAdapter):
     """Uses connections that know the limits, and one TLS context; repeats nothing by itself."""
 
@@ -158,9 +163,7 @@ class _Adapter(HTTPAdapter):
         self._found: dict[tuple[str, str | None], tuple[Any, str]] = {}
         super().__init__(pool_maxsize=limit or _KEPT, pool_block=limit is not None)
 
-    def ask(
-        self, http: HttpRequest, proxy: str | None, timeout: tuple[float | None, float | None]
-    ) -> Raw:
+    def ask(self, http: HttpRequest, proxy: str | None) -> Raw:
         """Send; `HTTPAdapter.send` finds out anew for each call what is remembered here."""
         place = http.url, proxy
         found = self._found.get(place)
@@ -177,7 +180,7 @@ class _Adapter(HTTPAdapter):
             retries=self.max_retries,
             redirect=False,
             assert_same_host=False,
-            timeout=Timeout(connect=timeout[0], read=timeout[1]),
+            timeout=_timeout(http.limits.timeout.first_event),
             preload_content=False,
             decode_content=False,
         )
