@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from operator import length_hint
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from orq_core._accumulate import Accumulator, chunks_of
 from orq_core.errors import (
@@ -108,6 +108,10 @@ class Feed:
             items = await self._pull()
             if items is None:
                 return
+            if self._batched:
+                # What reads the wire has made chunks of a whole answer already.
+                self._waiting = [*reversed(cast("Sequence[Piece]", items))]
+                continue
             for item in items:
                 if isinstance(item, ChatCompletion):
                     self._waiting += chunks_of(item)
@@ -124,6 +128,10 @@ class Feed:
             self._settle()
         piece = self._waiting.pop()
         if isinstance(piece, tuple):
+            if len(piece[1]) == 1:
+                self._accumulator.take(piece)
+                self._delivered += 1
+                return piece[0].make(piece[1][0])
             self._template, self._texts = piece
             self._counted = 0
             self._left = iter(self._texts)

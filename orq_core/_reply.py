@@ -82,15 +82,38 @@ class Reply:
         """Wait for what comes next; whatever fails ends the attempt."""
         if self._over:
             raise StopAsyncIteration
+        reader: AnswerReader | None = None
+        ended: OrqError | None = None
         try:
-            batch = await self._receive(*(self._opened or await self._send()))
+            response, reader, limits = self._opened or await self._send()
+            info, now = self._call.info, self._call.runtime.now
+            while not reader.done:
+                asked = now()
+                try:
+                    data = await response.receive()
+                except APIConnectionError as error:
+                    data = _broken(reader, error)
+                came = now()
+                info.waited += came - asked
+                info.bytes_received += len(data)
+                batch = reader.read(data) if data else reader.end()
+                if not batch:
+                    limits.remaining()
+                    continue
+                if not reader.done:
+                    # Only an event is progress: comments alone must not hold a stream open.
+                    limits.enter("idle", came)
+                return batch
+            ended, reader.error = reader.error, None
+            if ended is not None and (partial := self._settled(ended, reader.partial)):
+                return (partial,)
         except BaseException as error:
+            # Its traceback refers to this frame, and the reader to it.
+            reader = ended = None
             self._fail(error)
             raise
-        if batch is None:
-            self._end(None, whole=True)
-            raise StopAsyncIteration
-        return batch
+        self._end(None, whole=True)
+        raise StopAsyncIteration
 
     async def aclose(self) -> None:
         """End the attempt; idempotent."""
@@ -127,37 +150,6 @@ class Reply:
         )
         self._opened = opened = response, reader, http.limits
         return opened
-
-    async def _receive(
-        self, response: Response, reader: AnswerReader, limits: Limits
-    ) -> Sequence[Item | Piece] | None:
-        """Return what arrives next of the answer, None at its end."""
-        info, now = self._call.info, self._call.runtime.now
-        while not reader.done:
-            asked = now()
-            try:
-                data = await response.receive()
-            except APIConnectionError as error:
-                data = _broken(reader, error)
-            info.waited += now() - asked
-            info.bytes_received += len(data)
-            batch = reader.read(data) if data else reader.end()
-            if batch:
-                if not reader.done:
-                    # Only an event is progress: comments alone must not hold a stream open.
-                    limits.enter("idle")
-                return batch
-            limits.remaining()
-        ended, reader.error = reader.error, None
-        if ended is None:
-            return None
-        partial = reader.partial
-        try:
-            self._settle(ended, partial)
-        finally:
-            # Its traceback refers to this frame, and the reader to it.
-            del ended, reader
-        return None if partial is None else (partial,)
 
     def _fail(self, error: BaseException) -> None:
         """Tell an error what is known of the answer, and end with it."""
@@ -210,21 +202,21 @@ class Reply:
         # What errors and attempts tell, and are pickled with.
         return name.replace(self._key, "***") if name and self._key else name
 
-    def _settle(self, error: OrqError, partial: ChatCompletion | None) -> None:
-        """Raise what ended an answer, unless the caller accepts a truncated one."""
-        if isinstance(error, StreamTruncatedError):
+    def _settled(self, ended: OrqError, partial: ChatCompletion | None) -> ChatCompletion | None:
+        """Raise what ended an answer; return the rest of one whose caller accepts it truncated."""
+        if isinstance(ended, StreamTruncatedError):
             policy = self._call.options.on_truncation
-            if policy == "accept":
-                return
             if policy == "warn":
-                warnings.warn(str(error), RuntimeWarning, stacklevel=2)
-                return
-        if isinstance(error, (StreamError, ResponseDecodeError)):
-            error.partial = partial
+                warnings.warn(str(ended), RuntimeWarning, stacklevel=2)
+            if policy in {"accept", "warn"}:
+                return partial
+        if isinstance(ended, (StreamError, ResponseDecodeError)):
+            ended.partial = partial
         try:
-            raise error
+            raise ended
         finally:
-            del error
+            # Its traceback refers to this frame.
+            del ended
 
 
 def _broken(reader: AnswerReader, error: APIConnectionError) -> bytes:

@@ -92,11 +92,17 @@ class Limits:
         again.enter("connect")
         return again
 
-    def enter(self, phase: Phase) -> None:
-        """Begin a phase; for ``idle`` this also notes that an event arrived."""
+    def enter(self, phase: Phase, now: float | None = None) -> None:
+        """Begin a phase; for ``idle`` this also notes that an event arrived.
+
+        ``now``: what the clock says, if that is known.
+        """
         seconds: float | None = getattr(self.timeout, phase)
         self.phase = phase
-        self.phase_at = None if seconds is None else self.clock() + seconds
+        if seconds is not None:
+            self.phase_at = (self.clock() if now is None else now) + seconds
+        else:
+            self.phase_at = None
 
     @property
     def next_at(self) -> float | None:
@@ -112,7 +118,9 @@ class Limits:
 
         Raises APITimeoutError when one has been reached.
         """
-        nearest = self.next_at
+        nearest, total_at = self.phase_at, self.total_at
+        if nearest is None or (total_at is not None and total_at < nearest):
+            nearest = total_at
         if nearest is None:
             return None
         left = nearest - self.clock()

@@ -90,8 +90,10 @@ class AnswerReader:
 
     def read(self, data: bytes) -> Sequence[Item | Piece]:
         """Take bytes as they arrived and return what the complete items are made of."""
-        if self._events is not None:
-            return self._passed(self._events, self._events.read(data))
+        events = self._events
+        if events is not None:
+            pieces = events.read(data)
+            return pieces if self._stream and not events.done else self._passed(events, pieces)
         self._pieces.append(data)
         self._size += len(data)
         if self._json is None:
@@ -125,7 +127,8 @@ class AnswerReader:
         return self._events
 
     def _passed(self, events: StreamReader, pieces: Sequence[Piece]) -> Sequence[Item | Piece]:
-        self.done, self.error = events.done, events.error
+        if events.done:
+            self.done, self.error = True, events.error
         if self._stream:
             return pieces
         self._collected += pieces

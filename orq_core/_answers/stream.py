@@ -50,6 +50,12 @@ class StreamReader:
             if not self.done:
                 self._fail(ResponseDecodeError(f"an event of the stream is too large: {error}"))
             return pieces
+        if len(blocks) == 1 and isinstance(blocks[0], bytes):
+            # What arrives of a stream that is not in a hurry.
+            piece = self._templates.find(blocks[0])
+            if piece is not None:
+                self.delivered += 1
+                return [piece]
         return self._read(blocks)
 
     def end(self) -> list[ChatCompletionChunk]:
@@ -75,6 +81,9 @@ class StreamReader:
 
     def _read(self, blocks: list[Block]) -> list[Piece]:
         pieces: list[Piece] = []
+        if len(blocks) < _WORTHWHILE:
+            self._each(blocks, pieces)
+            return pieces
         for at in range(0, len(blocks), _TOGETHER):
             some = blocks[at : at + _TOGETHER]
             run = self._templates.run(some) if len(some) >= _WORTHWHILE else None

@@ -62,6 +62,12 @@ class Decoder:
 
         Raises EventTooLarge, as `feed` does.
         """
+        begun = self._size or self._pieces or self._after_cr or self._head is not None
+        if not begun and data.find(b"\n") == len(data) - 2 and len(data) <= self._max:
+            # One line and a blank one: what a paced stream brings at a time, nothing but data.
+            simple = not self.last_event_id and b"\r" not in data
+            if simple and data.startswith(_DATA) and data.endswith(b"\n"):
+                return [data[len(_DATA) : -2]]
         if self._head is not None:
             data = self._head + data
             if len(data) < len(_BOM) and _BOM.startswith(data):

@@ -35,18 +35,23 @@ class LimitedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Buffer, /) -> int:
-        """Receive once."""
-        size = self._wait(buffer) if self.waits else self._try(buffer)
-        self.ended = size == 0
-        return size
+        """Receive once, for the buffer in front of this."""
+        view = memoryview(buffer)
+        data = self.receive(len(view))
+        view[: len(data)] = data
+        self.ended = not data
+        return len(data)
 
-    def _wait(self, buffer: Buffer) -> int:
-        """Receive within the limits.
+    def receive(self, size: int) -> bytes:
+        """Receive once, at most ``size`` bytes, past a buffer that must be empty.
 
         Telling the socket another time costs a system call, so a time that is somewhat too short
         stays, and is looked at again when it is over.
         """
         sock = self._sock
+        if not self.waits:
+            sock.settimeout(0.0)
+            return sock.recv(size)
         while True:
             left = self._limits.remaining()
             told = sock.gettimeout()
@@ -56,15 +61,11 @@ class LimitedReader(io.RawIOBase):
             elif told is None or not left / 2 < told < left + _LATE:
                 sock.settimeout(left)
             try:
-                return sock.recv_into(buffer)
+                return sock.recv(size)
             except TimeoutError:
                 # Raises where a limit was reached.
                 if self._limits.remaining() is None:
                     raise
-
-    def _try(self, buffer: Buffer) -> int:
-        self._sock.settimeout(0.0)
-        return self._sock.recv_into(buffer)
 
     def close(self) -> None:
         """Let go of the socket."""

@@ -48,6 +48,7 @@ class RequestsResponse:
         # Ctrl-C may come while it is held, and what is unwound then closes this.
         self._lock = threading.RLock()
         self._chunks = Chunks()
+        self._drained = False
         self._reading = False
         self._closed = False
 
@@ -88,8 +89,14 @@ class RequestsResponse:
         if answer is None:
             return self._raw.read1(_PIECE, decode_content=True)
         if answer.chunked:
+            reader = self._reader if self._drained else None
             while not self._chunks.ended:
-                received = answer.fp.read1(_PIECE)
+                if reader is not None:
+                    received = reader.receive(_PIECE)
+                else:
+                    received = answer.fp.read1(_PIECE)
+                    # No buffer holds more than that.
+                    self._drained, reader = True, self._reader
                 if not received:
                     raise IncompleteRead(received)
                 if data := self._chunks.feed(received):
