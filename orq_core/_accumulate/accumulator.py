@@ -5,10 +5,20 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from orq_core._accumulate.folding import Text, copied, first, given_of, is_stand_in, keep, mark
+from orq_core._accumulate.folding import (
+    Text,
+    copied,
+    first,
+    given_of,
+    is_stand_in,
+    joined,
+    keep,
+    mark,
+)
 from orq_core._accumulate.messages import MessageFold
 from orq_core._json import is_list, is_object
 from orq_core.models import ChatCompletion, Choice, Delta, Logprobs, make_converter
+from orq_core.models.base import NOTHING_GIVEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +46,6 @@ class Accumulator:
         self._usage: Usage | None = None
         self._extra: dict[str, Any] = {}
         self._given: frozenset[str] | None = None
-        self._given_last: frozenset[str] | None = None  # events share theirs, and adding up costs
         self._template: Template | None = None
         self._grow: Callable[[list[str]], None] = Text().grower()
 
@@ -91,9 +100,8 @@ class Accumulator:
         if chunk.extra:
             keep(self._extra, chunk.extra)
         given = given_of(chunk)
-        if given is not self._given_last:
-            self._given_last = given
-            self._given = given | (self._given or frozenset())
+        if given is not self._given:
+            self._given = given if self._given is None else joined(self._given, given)
         for position, choice in enumerate(chunk.choices):
             key = _key(position, choice)
             state = self._choices.get(key)
@@ -128,7 +136,6 @@ class _Choice:
     __slots__ = (
         "_extra",
         "_given",
-        "_given_last",
         "_index",
         "_logprobs",
         "_message",
@@ -143,8 +150,7 @@ class _Choice:
         self._whole: dict[str, Any] | None = None
         self._logprobs: _Logprobs | None = None
         self._extra: dict[str, Any] = {}
-        self._given: set[str] = set()
-        self._given_last: frozenset[str] | None = None
+        self._given = NOTHING_GIVEN
 
     def add(self, choice: ChunkChoice) -> None:
         if choice.index is not None:
@@ -156,9 +162,8 @@ class _Choice:
             self._logprobs = self._logprobs or _Logprobs()
             self._logprobs.add(choice.logprobs)
         given = given_of(choice)
-        if given is not self._given_last:
-            self._given_last = given
-            self._given |= given
+        if given is not self._given:
+            self._given = joined(self._given, given)
         extra = choice.extra
         if extra:
             whole = extra.get("message")
@@ -195,7 +200,7 @@ class _Logprobs:
         self._content: list[TokenLogprob] | None = None
         self._refusal: list[TokenLogprob] | None = None
         self._extra: dict[str, Any] = {}
-        self._given: set[str] = set()
+        self._given = NOTHING_GIVEN
 
     def add(self, logprobs: Logprobs) -> None:
         if logprobs.content is not None:
@@ -210,7 +215,7 @@ class _Logprobs:
                 earlier.extend(value)
             else:
                 keep(self._extra, {name: copied(value)})
-        self._given |= given_of(logprobs)
+        self._given = joined(self._given, given_of(logprobs))
 
     def value(self) -> Logprobs:
         logprobs = Logprobs(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orq_core._accumulate.folding import Text, first, given_of, is_stand_in, keep, mark
+from orq_core._accumulate.folding import Text, first, given_of, is_stand_in, joined, keep, mark
 from orq_core._json import is_object
 from orq_core.models import FunctionCall, ToolCall
+from orq_core.models.base import NOTHING_GIVEN
 
 if TYPE_CHECKING:
     from orq_core.models import FunctionCallDelta, ToolCallDelta
@@ -61,7 +62,7 @@ class Function:
         self.name: Any = None
         self._arguments = Text()
         self._extra: dict[str, Any] = {}
-        self._given: set[str] = set()
+        self._given = NOTHING_GIVEN
 
     @property
     def has_arguments(self) -> bool:
@@ -78,7 +79,7 @@ class Function:
         if delta.arguments is not None:
             self._arguments.add(delta.arguments)
         keep(self._extra, delta.extra)
-        self._given |= given_of(delta)
+        self._given = joined(self._given, given_of(delta))
 
     def value(self) -> FunctionCall:
         """Return the function call so far."""
@@ -116,7 +117,7 @@ class _Call:
         self._custom: dict[str, Any] | None = None
         self._custom_input = Text()
         self._extra: dict[str, Any] = {}
-        self._given: set[str] = set()
+        self._given = NOTHING_GIVEN
 
     def ended_by(self, identity: Any, name: Any) -> bool:
         """Tell whether a piece under this call's index begins another call.
@@ -149,7 +150,7 @@ class _Call:
             extra = {name: value for name, value in extra.items() if name != "custom"}
             self._add_custom(custom)
         keep(self._extra, extra)
-        self._given |= given_of(delta)
+        self._given = joined(self._given, given_of(delta))
 
     def _add_custom(self, custom: dict[str, Any]) -> None:
         self._custom = {} if self._custom is None else self._custom

@@ -69,6 +69,13 @@ def keep(target: dict[str, Any], extra: Mapping[str, Any]) -> None:
             target[name] = value
 
 
+def joined(before: frozenset[str], now: frozenset[str]) -> frozenset[str]:
+    """Unite names; events share theirs, and where nothing is new nothing is made."""
+    if before:
+        return before if now <= before else before | now
+    return now
+
+
 def given_of(model: Answer) -> frozenset[str]:
     """Return the fields that arrived as null, or as an empty list."""
     return model._given  # noqa: SLF001 - private to callers, not to the models' own package

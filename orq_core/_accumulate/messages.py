@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orq_core._accumulate.calls import Calls, Function
-from orq_core._accumulate.folding import Text, copied, first, given_of, keep, mark
+from orq_core._accumulate.folding import Text, copied, first, given_of, joined, keep, mark
 from orq_core._accumulate.parts import Content
 from orq_core._json import is_list
 from orq_core.models import Audio, Message
+from orq_core.models.base import NOTHING_GIVEN
 
 if TYPE_CHECKING:
     from orq_core.models import Delta
@@ -47,7 +48,7 @@ class MessageFold:
         self._audio: AudioFold | None = None
         self._unknown_texts: dict[str, Text] = {}
         self._extra: dict[str, Any] = {}
-        self._given: set[str] = set()
+        self._given = NOTHING_GIVEN
 
     @property
     def says_anything(self) -> bool:
@@ -90,8 +91,8 @@ class MessageFold:
         if delta.extra:
             self._add_unknown(delta.extra)
         given = given_of(delta)
-        if given:
-            self._given |= given
+        if given is not self._given:
+            self._given = joined(self._given, given)
 
     def _add_rare(self, delta: Delta) -> None:
         for name in _TEXTS:
@@ -148,7 +149,7 @@ class AudioFold:
         self._data = Text()
         self._transcript = Text()
         self._extra: dict[str, Any] = {}
-        self._given: set[str] = set()
+        self._given = NOTHING_GIVEN
 
     def add(self, audio: Audio) -> None:
         """Take one chunk's piece."""
@@ -160,7 +161,7 @@ class AudioFold:
         if audio.transcript is not None:
             self._transcript.add(audio.transcript)
         keep(self._extra, audio.extra)
-        self._given |= given_of(audio)
+        self._given = joined(self._given, given_of(audio))
 
     def value(self) -> Audio:
         """Return the sound so far."""

@@ -35,8 +35,7 @@ class StreamReader:
         self._structure = converter.get_structure_hook(ChatCompletionChunk)
         self._templates = Templates(converter)
         self._decoder = Decoder(max_event_bytes=max_event_bytes)
-        self._open: set[int | str] = set()
-        self._finished: set[int | str] = set()
+        self._finished: dict[int | str, bool] = {}  # each choice seen, and whether it has ended
         self.delivered = 0
         self.done = False
         self.error: OrqError | None = None
@@ -74,7 +73,7 @@ class StreamReader:
     @property
     def complete(self) -> bool:
         """Whether every choice seen so far has said why it ended."""
-        return bool(self._finished) and not self._open
+        return bool(self._finished) and all(self._finished.values())
 
     def _fail(self, error: OrqError) -> None:
         self.done, self.error = True, error
@@ -171,7 +170,6 @@ class StreamReader:
             # A server may send anything as an index.
             index = choice.index if isinstance(choice.index, (int, str)) else position
             if choice.finish_reason:
-                self._finished.add(index)
-                self._open.discard(index)
-            elif index not in self._finished:
-                self._open.add(index)
+                self._finished[index] = True
+            else:
+                self._finished.setdefault(index, False)

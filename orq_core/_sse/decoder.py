@@ -148,7 +148,15 @@ class Decoder:
         rest = lines.pop()
         if lines and self._pieces:
             self._pieces.append(lines[0])
-            lines[0] = b"".join(self._pieces)
+            if self._pieces[0].startswith(_DATA):
+                # A large event is copied once.
+                self._pieces[0] = self._pieces[0][len(_DATA) :]
+                self._data.append(b"".join(self._pieces))
+                self._size += len(self._data[-1]) + len(_DATA) + 1
+                self._check(self._size, blocks)
+                del lines[0]
+            else:
+                lines[0] = b"".join(self._pieces)
             self._pieces.clear()
             self._pieces_size = 0
         for line in lines:
@@ -156,8 +164,7 @@ class Decoder:
                 self._dispatch(blocks)
                 continue
             self._line(line)
-            if self._size > self._max:
-                raise EventTooLarge(f"more than {self._max} bytes", blocks)
+            self._check(self._size, blocks)
         if rest:
             self._hold(rest, blocks)
 
@@ -165,7 +172,10 @@ class Decoder:
         """Keep a piece of a line that has no end yet."""
         self._pieces.append(data)
         self._pieces_size += len(data)
-        if self._size + self._pieces_size > self._max:
+        self._check(self._size + self._pieces_size, blocks)
+
+    def _check(self, size: int, blocks: list[Block]) -> None:
+        if size > self._max:
             raise EventTooLarge(f"more than {self._max} bytes", blocks)
 
     def _line(self, line: bytes) -> None:
