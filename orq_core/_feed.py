@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from operator import length_hint
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from orq_core._accumulate import Accumulator, chunks_of
 from orq_core.errors import (
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from orq_core._answers import Piece
     from orq_core._answers.template import Template
     from orq_core._pipeline import Exchange
-    from orq_core.call import Call, Item
+    from orq_core.call import Call
 
 
 class Feed:
@@ -82,8 +82,8 @@ class Feed:
     async def whole(self) -> ChatCompletion:
         """Pull everything and return the one completion it makes."""
         result: ChatCompletion | None = None
-        while (items := await self._pull()) is not None:
-            for item in items:
+        while (pulled := await self._pull()) is not None:
+            for item in pulled if self._batched else (pulled,):
                 if isinstance(item, ChatCompletion):
                     result = item
                 else:
@@ -105,19 +105,16 @@ class Feed:
         Done for the first one too, so that what fails before it fails inside ``create``.
         """
         while not self._waiting:
-            items = await self._pull()
-            if items is None:
+            pulled = await self._pull()
+            if pulled is None:
                 return
             if self._batched:
                 # What reads the wire has made chunks of a whole answer already.
-                self._waiting = [*reversed(cast("Sequence[Piece]", items))]
-                continue
-            for item in items:
-                if isinstance(item, ChatCompletion):
-                    self._waiting += chunks_of(item)
-                else:
-                    self._waiting.append(item)
-            self._waiting.reverse()
+                self._waiting = [*reversed(pulled)]
+            elif isinstance(pulled, ChatCompletion):
+                self._waiting = [*reversed(chunks_of(pulled))]
+            else:
+                self._waiting.append(pulled)
 
     def ready(self) -> ChatCompletionChunk | None:
         """Hand out a chunk that has arrived already, None if there is none."""
@@ -168,7 +165,8 @@ class Feed:
         self._exchange.abandon()
         return True
 
-    async def _pull(self) -> Sequence[Item | Piece] | None:
+    async def _pull(self) -> Any:
+        """Return the next item, or the next batch where there are no layers; None at the end."""
         if self._over:
             return None
         if self._running:
@@ -187,11 +185,7 @@ class Feed:
         self._running = False
         if self.call.info.time_to_first_event is None:
             self.call.info.time_to_first_event = self.call.now() - self._began
-        if self._batched:
-            items: Sequence[Item | Piece] = item
-        elif isinstance(item, (ChatCompletionChunk, ChatCompletion)):
-            items = (item,)
-        else:
+        if not self._batched and not isinstance(item, (ChatCompletionChunk, ChatCompletion)):
             await self._end()
             raise PluginError(
                 f"a layer yielded {type(item).__name__}; items are ChatCompletionChunk and "
@@ -199,7 +193,7 @@ class Feed:
             )
         if self._aborted:
             await self._end()
-        return items
+        return item
 
     async def _end(self) -> None:
         if not self._over:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from orq_core._answers import unfolded
 from orq_core._reply import Reply
 
 if TYPE_CHECKING:
@@ -50,8 +49,13 @@ class Sender:
         """Yield the answer's items one by one, for layers; see `batches`."""
         async with contextlib.aclosing(self.batches(call, request)) as batches:
             async for batch in batches:
-                for item in unfolded(batch):
-                    yield item
+                for piece in batch:
+                    # `unfolded` would be one more generator for each item.
+                    if isinstance(piece, tuple):
+                        for item in map(piece[0].make, piece[1]):
+                            yield item
+                    else:
+                        yield piece
 
     def batches(self, call: Call, request: ChatCompletionRequest) -> Reply:
         """Return what sends the request and yields what arrives together."""

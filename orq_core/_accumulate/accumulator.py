@@ -18,7 +18,7 @@ from orq_core._accumulate.folding import (
 from orq_core._accumulate.messages import MessageFold
 from orq_core._json import is_list, is_object
 from orq_core.models import ChatCompletion, Choice, Delta, Logprobs, make_converter
-from orq_core.models.base import NOTHING_GIVEN
+from orq_core.models.base import NOTHING_GIVEN, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +103,9 @@ class Accumulator:
         if given is not self._given:
             self._given = given if self._given is None else joined(self._given, given)
         for position, choice in enumerate(chunk.choices):
-            key = _key(position, choice)
+            key = choice.index
+            if kind_of(key) is not int:
+                key = _key(position, choice)
             state = self._choices.get(key)
             if state is None:
                 state = self._choices[key] = _Choice()

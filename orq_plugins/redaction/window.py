@@ -71,6 +71,8 @@ class TextWindow:
     def passed(self, text: str) -> str:
         """See `Window`."""
         spans = self._scanner.feed(text)
+        if len(spans) == 1 and spans[0][1] is None:
+            return spans[0][0]
         rewrite = self._rewrite
         return "".join(
             [text if entity is None else rewrite(entity, text) for text, entity in spans]
