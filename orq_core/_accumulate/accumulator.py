@@ -103,7 +103,7 @@ class Accumulator:
         if given is not self._given:
             self._given = given if self._given is None else joined(self._given, given)
         for position, choice in enumerate(chunk.choices):
-            key = choice.index
+            key: Any = choice.index
             if kind_of(key) is not int:
                 key = _key(position, choice)
             state = self._choices.get(key)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from orq_core.transports._aiohttp_front import LONGEST_LINE
 from orq_core.transports._aiohttp_pool import Pool
-from orq_core.transports._aiohttp_straight import LONGEST_LINE
 from orq_core.transports._watch import Watches
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 A session adds to each request what is not wanted here (redirects, cookies, ``.netrc``, a task that
 writes the body) and takes longer for it than for all the rest of a call. What it does on the wire
-is done the same way: the pool, the parser and the reader of the body are aiohttp's.
+is done the same way: the pool and the parser are aiohttp's, and so is the reader of a whole answer.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from orq_core.transports._aiohttp_front import Front, parse_answer
+
 if TYPE_CHECKING:
     import asyncio
     import ssl
 
     from orq_core.transports import HttpRequest
+    from orq_core.transports._aiohttp_body import Body
 
 # Of a larger body a server may refuse the rest, which only a session's writer can notice.
 LARGE = 2**20
-LONGEST_LINE = 65536  # of a head, in bytes: what the blocking transport takes too
 # With these aiohttp's own requests work in another way.
 _SPECIAL = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "expect", "upgrade"}
@@ -73,23 +75,34 @@ class Straight:
         """Own a connection until the answer is closed or over."""
         self.status = 0
         self.headers = _NO_HEADERS
-        self.content: aiohttp.StreamReader = EMPTY_PAYLOAD
+        self.content: aiohttp.StreamReader | Body = EMPTY_PAYLOAD
         self._begun = False
         self._connection = connection
         self._transport: Any = None
+        self._front: Front | None = None
 
-    async def ask(self, written: bytes) -> None:
-        """Send a request and read the head of its answer."""
+    async def ask(self, written: bytes, *, events: bool) -> None:
+        """Send a request and read the head of its answer; ``events``: a stream of them is expected.
+
+        For a whole answer, changing protocols takes longer than aiohttp takes for the body.
+        """
         protocol = self._connection.protocol
-        protocol.set_response_params(
-            read_until_eof=True, max_line_size=LONGEST_LINE, max_field_size=LONGEST_LINE
-        )
         self._transport = protocol.transport
+        front = self._front = Front(protocol) if events else None
+        if front is not None:
+            front.expect()
+        else:
+            parse_answer(protocol, with_body=True)
         self._transport.write(written)
         while True:
             message, content = await protocol.read()
             if not 100 <= message.code < 200 or message.code == 101:
                 break
+            if front is not None and not front.left:
+                front.expect()
+        if front is not None and not front.left:
+            body = front.content(message)
+            message, content = (message, body) if body is not None else await protocol.read()
         self.status, self.headers, self.content = message.code, message.headers, content
         self._begun = True
         content.on_eof(self._over)
@@ -112,6 +125,9 @@ class Straight:
         """Drop the connection and wake who reads from it."""
         closed = aiohttp.ClientConnectionError("the connection was closed")
         protocol = self._connection.protocol
+        if self._front is not None:
+            self._front.leave()
+            self._front = None
         if self._begun and self.content.exception() is None:
             self.content.set_exception(closed)
         elif not self._begun and protocol is not None:

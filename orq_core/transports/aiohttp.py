@@ -127,7 +127,7 @@ class AiohttpTransport:
         straight = Straight(connection)
         response = AiohttpResponse(straight, http, here.watches, self._max_bytes)
         try:
-            await straight.ask(written)
+            await straight.ask(written, events=http.stream)
         except FAILURES as error:
             failed = response.ended(error)
             response.close()
