@@ -6,7 +6,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from orq_core._accumulate.folding import (
-    Text,
     copied,
     first,
     given_of,
@@ -47,7 +46,7 @@ class Accumulator:
         self._extra: dict[str, Any] = {}
         self._given: frozenset[str] | None = None
         self._template: Template | None = None
-        self._grow: Callable[[list[str]], None] = Text().grower()
+        self._grow: Callable[[list[str]], None]  # set with the template
 
     @property
     def choices_seen(self) -> int:

@@ -42,11 +42,11 @@ class MessageFold:
         self._name: Any = None
         self.content = Content()
         self._texts: dict[str, Text] = {}
-        self._lists: dict[str, Any] = {}
+        self._lists: dict[str, Any] | None = None  # few messages have any
         self._calls: Calls | None = None
         self._function: Function | None = None
         self._audio: AudioFold | None = None
-        self._unknown_texts: dict[str, Text] = {}
+        self._unknown_texts: dict[str, Text] | None = None
         self._extra: dict[str, Any] = {}
         self._given = NOTHING_GIVEN
 
@@ -105,6 +105,7 @@ class MessageFold:
                 self._add_list(name, items)
 
     def _add_list(self, name: str, items: Any) -> None:
+        self._lists = self._lists or {}
         earlier = self._lists.get(name)
         if is_list(items) and is_list(earlier):
             earlier.extend(items)
@@ -114,16 +115,17 @@ class MessageFold:
     def _add_unknown(self, extra: dict[str, Any]) -> None:
         for name, value in extra.items():
             if name in _UNKNOWN_TEXTS and isinstance(value, str):
-                text = self._unknown_texts.setdefault(name, Text())
-                text.add(value)
+                self._unknown_texts = self._unknown_texts or {}
+                self._unknown_texts.setdefault(name, Text()).add(value)
             elif value is not None or name not in self._extra:
                 self._extra[name] = value
 
     def value(self) -> Message:
         """Return the message so far."""
-        fields = {name: copied(value) for name, value in self._lists.items()}
+        fields = {name: copied(value) for name, value in (self._lists or {}).items()}
         fields.update((name, text.value()) for name, text in self._texts.items())
-        unknown = {name: text.value() for name, text in self._unknown_texts.items()}
+        texts = self._unknown_texts or {}
+        unknown = {name: text.value() for name, text in texts.items()}
         message = Message(
             role=self._role,
             name=self._name,

@@ -52,6 +52,20 @@ class AnswerReader:
     else one completion.
     """
 
+    __slots__ = (
+        "_collected",
+        "_converter",
+        "_events",
+        "_json",
+        "_max_bytes",
+        "_pieces",
+        "_size",
+        "_status",
+        "_stream",
+        "done",
+        "error",
+    )
+
     def __init__(
         self,
         converter: Converter,

@@ -30,6 +30,16 @@ class StreamReader:
     why it is not a good end. Chunks that arrived before an error are returned first.
     """
 
+    __slots__ = (
+        "_decoder",
+        "_finished",
+        "_structure",
+        "_templates",
+        "delivered",
+        "done",
+        "error",
+    )
+
     def __init__(self, converter: Converter, *, max_event_bytes: int) -> None:
         """Read from the beginning of a stream."""
         self._structure = converter.get_structure_hook(ChatCompletionChunk)

@@ -59,7 +59,16 @@ class Template:
     that would grow from event to event.
     """
 
-    __slots__ = ("adds_content_only", "after", "around", "before", "least", "make", "start", "stop")
+    __slots__ = (
+        "adds_content_only",
+        "after",
+        "around",
+        "before",
+        "least",
+        "make",
+        "start",
+        "stop",
+    )
 
     make: Callable[[str], ChatCompletionChunk]
 
@@ -92,6 +101,15 @@ def _copier(field: str) -> Callable[..., ChatCompletionChunk]:
 
 class Templates:
     """The templates of one stream."""
+
+    __slots__ = (
+        "_converter",
+        "_known",
+        "_last",
+        "_learned",
+        "_off",
+        "_used",
+    )
 
     def __init__(self, converter: Converter) -> None:
         """Learn from what this converter reads."""

@@ -39,6 +39,19 @@ _NOT_SENT = (
 class AiohttpResponse:
     """An answer whose head has arrived."""
 
+    __slots__ = (
+        "_answer",
+        "_closed",
+        "_expired",
+        "_http",
+        "_max_bytes",
+        "_phase",
+        "_watches",
+        "headers",
+        "limits",
+        "status",
+    )
+
     def __init__(
         self,
         answer: aiohttp.ClientResponse | Straight,

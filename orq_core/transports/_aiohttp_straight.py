@@ -71,6 +71,16 @@ class Way:
 class Straight:
     """An answer on its connection, with the names of `aiohttp.ClientResponse`."""
 
+    __slots__ = (
+        "_begun",
+        "_connection",
+        "_front",
+        "_transport",
+        "content",
+        "headers",
+        "status",
+    )
+
     def __init__(self, connection: Any) -> None:
         """Own a connection until the answer is closed or over."""
         self.status = 0
