@@ -22,14 +22,14 @@ from orq_core.errors._from_status import known_headers
 from orq_core.errors._scrub import Scrub
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from orq_core._answers import Piece
     from orq_core._http import Wire
     from orq_core.call import Call, Item
     from orq_core.limits import Limits
     from orq_core.models import ChatCompletion, ChatCompletionRequest
-    from orq_core.transports import HttpRequest, Response
+    from orq_core.transports import Response
 
 _OK = range(200, 300)
 
@@ -44,7 +44,7 @@ class Reply:
     __slots__ = (
         "_began",
         "_call",
-        "_http",
+        "_headers",
         "_key",
         "_opened",
         "_over",
@@ -69,7 +69,7 @@ class Reply:
         self._call = call
         self._request = request
         self._began = 0.0
-        self._http: HttpRequest | None = None
+        self._headers: Mapping[str, str] | None = None  # of the request, once it is on its way
         self._response: Response | None = None
         self._opened: tuple[Response, AnswerReader, Limits] | None = None
         self._over = False
@@ -134,7 +134,7 @@ class Reply:
         if hook.orq_prepare_request.get_hookimpls():
             hook.orq_prepare_request(call=call, http=http)
             http.headers = checked_headers(http.headers)
-        self._http = http
+        self._headers = http.headers
         response = self._response = await wire.transport.send(http)
         info.waited += now() - began
         self._responses.append(response)
@@ -153,7 +153,7 @@ class Reply:
 
     def _fail(self, error: BaseException) -> None:
         """Tell an error what is known of the answer, and end with it."""
-        if not isinstance(error, OrqError) or self._http is None:
+        if not isinstance(error, OrqError) or self._headers is None:
             self._end(None)
             return
         info = self._call.info
@@ -162,7 +162,7 @@ class Reply:
         if isinstance(error, ResponseDecodeError) and info.status is not None:
             error.status_code, error.headers = info.status, known_headers(info.headers)
         # Servers that refuse a key like to repeat it.
-        Scrub(secrets_of(self._http.headers, self._key)).error(error)
+        Scrub(secrets_of(self._headers, self._key)).error(error)
         self._end(error)
 
     def _end(self, failure: OrqError | None, *, whole: bool = False) -> None:
@@ -176,7 +176,7 @@ class Reply:
             (release or response.close)()
             # Ctrl-C may have come before it was in there.
             self._responses[:] = [each for each in self._responses if each is not response]
-        if self._http is None:
+        if self._headers is None:
             return
         info = self._call.info
         attempt = Attempt(

@@ -17,7 +17,7 @@ from orq_core.models.base import UNSET
 from orq_core.streams import AsyncStream, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from typing_extensions import Unpack
 
@@ -46,7 +46,7 @@ class Completions:
         call = self._call(**fields)
         wrap = core.manager.hook.orq_wrap_create
         # Pluggy takes its time even where nobody listens.
-        layers: list[Layer] = wrap(call=call) if wrap.get_hookimpls() else []
+        layers: Sequence[Layer] = wrap(call=call) if wrap.get_hookimpls() else ()
         self._check_retries(call.options.retries)
         sender = Sender(wire, await resolve_key(self._config.api_key, call.url))
         call._key = sender.key  # noqa: SLF001 - layers get a digest of it

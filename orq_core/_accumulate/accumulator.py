@@ -6,7 +6,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from orq_core._accumulate.folding import (
-    copied,
     first,
     given_of,
     is_stand_in,
@@ -14,9 +13,10 @@ from orq_core._accumulate.folding import (
     keep,
     mark,
 )
+from orq_core._accumulate.logprobs import LogprobsFold
 from orq_core._accumulate.messages import MessageFold
-from orq_core._json import is_list, is_object
-from orq_core.models import ChatCompletion, Choice, Delta, Logprobs, make_converter
+from orq_core._json import is_object
+from orq_core.models import ChatCompletion, Choice, Delta, make_converter
 from orq_core.models.base import NOTHING_GIVEN, kind_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from orq_core._answers import Piece
     from orq_core._answers.template import Template
-    from orq_core.models import ChatCompletionChunk, ChunkChoice, TokenLogprob, Usage
+    from orq_core.models import ChatCompletionChunk, ChunkChoice, Usage
 
 
 _WHOLE = "chat.completion"
@@ -32,6 +32,21 @@ _WHOLE = "chat.completion"
 
 class Accumulator:
     """Adds up the chunks of one stream; `add` takes the same time however many came before."""
+
+    __slots__ = (
+        "_choices",
+        "_created",
+        "_extra",
+        "_fingerprint",
+        "_given",
+        "_grow",
+        "_id",
+        "_model",
+        "_object",
+        "_template",
+        "_tier",
+        "_usage",
+    )
 
     def __init__(self) -> None:
         """Begin with nothing."""
@@ -149,7 +164,7 @@ class _Choice:
         self._index: Any = None
         self._message = MessageFold()
         self._whole: dict[str, Any] | None = None
-        self._logprobs: _Logprobs | None = None
+        self._logprobs: LogprobsFold | None = None
         self._extra: dict[str, Any] = {}
         self._given = NOTHING_GIVEN
 
@@ -160,7 +175,7 @@ class _Choice:
             self.reason = choice.finish_reason
         self._message.add(choice.delta)
         if choice.logprobs is not None:
-            self._logprobs = self._logprobs or _Logprobs()
+            self._logprobs = self._logprobs or LogprobsFold()
             self._logprobs.add(choice.logprobs)
         given = given_of(choice)
         if given is not self._given:
@@ -190,41 +205,6 @@ class _Choice:
         )
         # A null delta is a null message.
         return mark(choice, ("message" if name == "delta" else name for name in self._given))
-
-
-class _Logprobs:
-    """Token by token; providers' own lists grow as well."""
-
-    __slots__ = ("_content", "_extra", "_given", "_refusal")
-
-    def __init__(self) -> None:
-        self._content: list[TokenLogprob] | None = None
-        self._refusal: list[TokenLogprob] | None = None
-        self._extra: dict[str, Any] = {}
-        self._given = NOTHING_GIVEN
-
-    def add(self, logprobs: Logprobs) -> None:
-        if logprobs.content is not None:
-            self._content = self._content or []
-            self._content.extend(logprobs.content)
-        if logprobs.refusal is not None:
-            self._refusal = self._refusal or []
-            self._refusal.extend(logprobs.refusal)
-        for name, value in logprobs.extra.items():
-            earlier = self._extra.get(name)
-            if is_list(value) and is_list(earlier):
-                earlier.extend(value)
-            else:
-                keep(self._extra, {name: copied(value)})
-        self._given = joined(self._given, given_of(logprobs))
-
-    def value(self) -> Logprobs:
-        logprobs = Logprobs(
-            content=None if self._content is None else list(self._content),
-            refusal=None if self._refusal is None else list(self._refusal),
-            extra={name: copied(value) for name, value in self._extra.items()},
-        )
-        return mark(logprobs, self._given)
 
 
 def _longer(before: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class AnswerReader:
         self._pieces: list[bytes] = []
         self._size = 0
         self._json: bool | None = None
-        self._collected: list[Piece] = []
+        self._collected: list[Piece] | None = None
         self.done = False
         self.error: OrqError | None = None
 
@@ -145,6 +145,7 @@ class AnswerReader:
             self.done, self.error = True, events.error
         if self._stream:
             return pieces
+        self._collected = self._collected or []
         self._collected += pieces
         if not self.done:
             return ()

@@ -114,7 +114,7 @@ class Templates:
     def __init__(self, converter: Converter) -> None:
         """Learn from what this converter reads."""
         self._converter = converter
-        self._known: list[Template] = []
+        self._known: Sequence[Template] = ()
         self._last: Template | None = None
         self._learned = 0
         self._used = 0

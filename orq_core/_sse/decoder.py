@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orq_core._json import loads
-from orq_core._sse.event import Event, EventTooLarge
+from orq_core._sse.event import Event, EventTooLarge, is_whole
 
 if TYPE_CHECKING:
     from orq_core._sse.event import Block
 
 _BOM = b"\xef\xbb\xbf"
 _DATA = b"data: "
-_DONE = b"[DONE]"
 _RETRY_DIGITS = 18
 
 
@@ -27,6 +25,23 @@ class Decoder:
     The time spent is linear in the number of bytes, however they are divided. ``last_event_id``
     and ``retry`` (milliseconds) are the stream's own; ``comments`` counts comment lines.
     """
+
+    __slots__ = (
+        "_after_cr",
+        "_data",
+        "_event",
+        "_fields",
+        "_head",
+        "_id",
+        "_max",
+        "_pieces",
+        "_pieces_size",
+        "_retry",
+        "_size",
+        "comments",
+        "last_event_id",
+        "retry",
+    )
 
     def __init__(self, *, max_event_bytes: int = 64 * 2**20) -> None:
         """Begin a stream; one event may have up to ``max_event_bytes`` bytes."""
@@ -138,7 +153,7 @@ class Decoder:
             self._pieces.clear()
         content = self._data or self._fields.get("error", [])
         blocks: list[Block] = []
-        if _is_whole(b"\n".join(content), ended=ended):
+        if is_whole(b"\n".join(content), ended=ended):
             self._dispatch(blocks)
         self._begin()
         return blocks
@@ -219,17 +234,3 @@ class Decoder:
                 ),
             )
         self._begin()
-
-
-def _is_whole(data: bytes, *, ended: bool) -> bool:
-    text = data.strip()
-    if text == _DONE:
-        return True
-    if text.startswith((b"{", b"[")):
-        # No beginning of a JSON object or list is itself JSON.
-        try:
-            loads(text)
-        except ValueError:
-            return False
-        return True
-    return ended and bool(text)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orq_core._json import loads
+
 if TYPE_CHECKING:
     from typing import TypeAlias
+
+_DONE = b"[DONE]"
 
 
 class EventTooLarge(ValueError):  # noqa: N818 - names what is wrong with the event
@@ -55,3 +59,18 @@ class Event:
 
 Block: TypeAlias = "bytes | Event"
 """An event, or the data of one that has nothing else."""
+
+
+def is_whole(data: bytes, *, ended: bool) -> bool:
+    """Tell whether data whose blank line is missing is certainly all; ``ended``: its line is."""
+    text = data.strip()
+    if text == _DONE:
+        return True
+    if text.startswith((b"{", b"[")):
+        # No beginning of a JSON object or list is itself JSON.
+        try:
+            loads(text)
+        except ValueError:
+            return False
+        return True
+    return ended and bool(text)

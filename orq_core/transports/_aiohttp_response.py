@@ -15,6 +15,7 @@ from orq_core.transports._body import read_all
 from orq_core.transports._environment import place_of, reason_of
 
 if TYPE_CHECKING:
+    from orq_core.limits import Limits
     from orq_core.transports import HttpRequest
     from orq_core.transports._watch import Watches
 
@@ -43,9 +44,9 @@ class AiohttpResponse:
         "_answer",
         "_closed",
         "_expired",
-        "_http",
         "_max_bytes",
         "_phase",
+        "_url",
         "_watches",
         "headers",
         "limits",
@@ -64,7 +65,8 @@ class AiohttpResponse:
         self.headers = answer.headers
         self.limits = http.limits
         self._answer = answer
-        self._http = http
+        # The request itself, with its body, is not kept for as long as a stream may take.
+        self._url = http.url
         self._max_bytes = max_bytes
         self._closed = False
         self._expired = False
@@ -99,7 +101,7 @@ class AiohttpResponse:
             return self.limits.error()
         if error is None or self._closed:
             return APIConnectionError("the response was closed while it was being read")
-        return failure(error, self._http)
+        return failure(error, self._url, self.limits)
 
     def expire(self) -> None:
         """Drop the connection, because nothing came in time."""
@@ -131,9 +133,9 @@ class AiohttpResponse:
             pass
 
 
-def failure(error: Exception, http: HttpRequest, proxy: str | None = None) -> OrqError:
+def failure(error: Exception, url: str, limits: Limits, proxy: str | None = None) -> OrqError:
     if isinstance(error, (asyncio.TimeoutError, TimeoutError)):
-        return http.limits.error()
+        return limits.error()
     if isinstance(error, aiohttp.ClientResponseError):
         # It shows the whole request, with its headers.
         asked = error.request_info
@@ -141,7 +143,7 @@ def failure(error: Exception, http: HttpRequest, proxy: str | None = None) -> Or
         error.request_info = aiohttp.RequestInfo(
             asked.url, asked.method, _NO_HEADERS, asked.real_url
         )
-    place, reason = place_of(http.url, proxy), reason_of(error)
-    if isinstance(error, _NOT_SENT) or http.limits.phase == "connect":
+    place, reason = place_of(url, proxy), reason_of(error)
+    if isinstance(error, _NOT_SENT) or limits.phase == "connect":
         return ConnectError(f"could not connect to {place}: {reason}")
     return APIConnectionError(f"the connection to {place} failed: {reason}")

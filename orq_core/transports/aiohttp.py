@@ -98,7 +98,7 @@ class AiohttpTransport:
         except OrqError:
             raise
         except FAILURES as error:
-            raise failure(error, http, proxy) from error
+            raise failure(error, http.url, http.limits, proxy) from error
         named = response.headers.getall
         try:
             check_framing(http.url, named(CONTENT_LENGTH, ()), named(TRANSFER_ENCODING, ()))
@@ -116,7 +116,6 @@ class AiohttpTransport:
             if len(here.ways) >= _MOST_WAYS:
                 here.ways.clear()
             way = here.ways[http.url] = Way(http.url, here.session, self._ssl(http.url), loop)
-        written = way.written(http)
         connection = await pool.idle(way.key)
         if connection is None:
             http.limits.enter("connect")
@@ -127,7 +126,7 @@ class AiohttpTransport:
         straight = Straight(connection)
         response = AiohttpResponse(straight, http, here.watches, self._max_bytes)
         try:
-            await straight.ask(written, events=http.stream)
+            await straight.ask(way.written(http), events=http.stream)
         except FAILURES as error:
             failed = response.ended(error)
             response.close()
