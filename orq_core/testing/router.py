@@ -155,6 +155,11 @@ class LocalRouter:
             await self._stop.wait()
         finally:
             await runner.cleanup()
+            # What was accepted meanwhile would be nobody's.
+            await asyncio.sleep(0)
+            if self._server is not None:
+                await self._server.shutdown(0)
+            await asyncio.sleep(0)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         received = Received(
