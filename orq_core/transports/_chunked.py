@@ -36,46 +36,44 @@ class Chunks:
             data, self._line = self._line + data, b""
         content: list[bytes] = []
         at, end = 0, len(data)
-        plain = not self._inside and self._trailers < 0
-        while plain and at < end and (head := _HEAD.match(data, at)) is not None:
-            # Chunks that are complete take half of the time.
-            begin = head.end()
-            stop = begin + int(head[1], 16)
-            plain = stop > begin and data.startswith(b"\r\n", stop)
-            if plain:
+        while at < end and not self.ended:
+            between = not self._inside and self._trailers < 0
+            while between and (head := _HEAD.match(data, at)) is not None:
+                # Chunks that are complete take half of the time.
+                begin = head.end()
+                stop = begin + int(head[1], 16)
+                if stop == begin or not data.startswith(b"\r\n", stop):
+                    break
                 content.append(data[begin:stop])
                 at = stop + 2
-        if at < end:
-            self._feed(data, at, content)
-        return content[0] if len(content) == 1 else b"".join(content)
-
-    def _feed(self, data: bytes, at: int, content: list[bytes]) -> None:
-        """Take bytes at any place of a body."""
-        end = len(data)
-        while at < end and not self.ended:
-            if self._left:
-                content.append(data[at : at + self._left])
-                at += len(content[-1])
-                self._left -= len(content[-1])
-                continue
-            stop = data.find(b"\n", at)
-            if stop < 0:
-                if end - at > _LONGEST_LINE:
-                    raise BadFraming("a line of the framing is too long")
-                self._line = data[at:]
-                break
-            line = data[at:stop].removesuffix(b"\r")
-            if self._inside:
-                if data[at:stop] != b"\r":
-                    raise BadFraming("a chunk is longer than it said")
-                self._inside = False
-            elif self._trailers >= 0:
-                self._trailer(line)
-            else:
-                self._begin(line)
-            at = stop + 1
+            if at < end:
+                at = self._step(data, at, content)
         if self.ended:
             self.rest += data[at:]
+        return content[0] if len(content) == 1 else b"".join(content)
+
+    def _step(self, data: bytes, at: int, content: list[bytes]) -> int:
+        """Take a piece of a chunk, or a line, at any place of a body; return where it ends."""
+        if self._left:
+            content.append(data[at : at + self._left])
+            self._left -= len(content[-1])
+            return at + len(content[-1])
+        stop = data.find(b"\n", at)
+        if stop < 0:
+            if len(data) - at > _LONGEST_LINE:
+                raise BadFraming("a line of the framing is too long")
+            self._line = data[at:]
+            return len(data)
+        line = data[at:stop].removesuffix(b"\r")
+        if self._inside:
+            if data[at:stop] != b"\r":
+                raise BadFraming("a chunk is longer than it said")
+            self._inside = False
+        elif self._trailers >= 0:
+            self._trailer(line)
+        else:
+            self._begin(line)
+        return stop + 1
 
     def _begin(self, line: bytes) -> None:
         size = line.partition(b";")[0].strip(b" \t")
