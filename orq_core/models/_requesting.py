@@ -70,6 +70,9 @@ def structure_hook(cls: type[R], converter: Converter) -> Callable[[Any, Any], R
             model = blank(kind)()
             model.extra = dict(value.extra)
             given = finder(kind)(value)
+            for name in given.keys() - shapes.keys():
+                # A field of a subclass, of which nothing more is known here.
+                setattr(model, name, given[name])
             return load({name: given[name] for name in given if name in shapes}, model)
         mapping = as_mapping(value)
         if mapping is None:

@@ -435,3 +435,17 @@ def test_a_plugin_may_read_a_model_its_own_way():
     request = build_request(converter, body)
     assert isinstance(request.messages, list)
     assert request.messages[0] == UserMessage(content=[TextPart(text="A")])
+
+
+def test_a_subclass_keeps_what_was_given_to_its_own_fields() -> None:
+    @attrs.define(kw_only=True, repr=False)
+    class Graded(ChatCompletionRequest):
+        grade: str = "gold"
+
+    converter = make_converter()
+    given = Graded(model="fake/model", messages=[], grade="silver")
+    body = build_request(converter, given)
+    assert isinstance(body, Graded)
+    for checked in (True, False):
+        written = unstructure_request(converter, body, checked=checked)
+        assert written == {"model": "fake/model", "messages": [], "grade": "silver"}
