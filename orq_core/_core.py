@@ -99,7 +99,7 @@ class Core:
                 told = implementation.function(*[client for _ in implementation.argnames])
                 if inspect.isawaitable(told):
                     await told
-            except Exception as error:  # noqa: BLE001 - the pool must be released all the same
+            except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it is raised again once the pool is released
                 failure = failure or error
         if self.transport is not None:
             await self.transport.close()
@@ -113,9 +113,9 @@ class Core:
 
 def _default_transport(is_async: bool, options: Mapping[str, Any]) -> Transport:
     if is_async:
-        from orq_core.transports.aiohttp import AiohttpTransport  # noqa: PLC0415 - only when used
+        from orq_core.transports.aiohttp import AiohttpTransport  # noqa: PLC0415 - blocking programs need not load aiohttp
 
         return AiohttpTransport(**options)
-    from orq_core.transports.requests import RequestsTransport  # noqa: PLC0415 - only when used
+    from orq_core.transports.requests import RequestsTransport  # noqa: PLC0415 - asyncio programs need not load requests
 
     return RequestsTransport(**options)

@@ -205,7 +205,7 @@ class Feed:
         """Release everything and tell the error what is known of the call."""
         try:
             await self._end()
-        except Exception as second:  # noqa: BLE001 - the first failure is the one to report
+        except Exception as second:  # noqa: BLE001 - a layer may raise anything while it closes; the caller must see what came first
             second.__context__ = None
         if isinstance(error, OrqError):
             error.attempts = self.call.info.attempts

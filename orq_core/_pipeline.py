@@ -67,7 +67,7 @@ class Exchange:
         for items in opened:
             try:
                 await items.aclose()
-            except BaseException as error:  # noqa: BLE001 - the rest must be closed all the same
+            except BaseException as error:  # noqa: BLE001 - kept, and raised once the other layers are closed
                 failure = failure or error
         if failure is not None:
             try:
@@ -85,7 +85,7 @@ class Exchange:
             waits_for = closing.send(None)
         except StopIteration:
             return
-        except BaseException:  # noqa: BLE001 - nobody is left to be told
+        except BaseException:  # noqa: BLE001 - called from `__del__`, where Python can only print what is raised
             return
         try:
             loop = asyncio.get_running_loop()
@@ -125,7 +125,7 @@ class _Resumed:
         while True:
             try:
                 sent = yield waits_for
-            except BaseException as error:  # noqa: BLE001 - handed on to where it belongs
+            except BaseException as error:  # noqa: BLE001 - thrown into the coroutine that this stands for
                 failure = error
             try:
                 if failure is None:
@@ -147,7 +147,7 @@ class _Opener:
         self._depth = depth
 
     def __call__(self, request: ChatCompletionRequest, /) -> Items:
-        return self._alive()._open(self._depth, request)  # noqa: SLF001 - its own opener
+        return self._alive()._open(self._depth, request)  # noqa: SLF001 - layers are handed this object, so that they see no other method of the exchange
 
     def detached(self, request: ChatCompletionRequest, /) -> Detached:
         return self._alive()._detach(self._depth, request)  # noqa: SLF001 - as above

@@ -172,6 +172,7 @@ class Reply:
         self._over = True
         response, self._response, self._opened = self._response, None, None
         if response is not None:
+            # See `Releasable`: not every transport has it.
             release = getattr(response, "release", None) if whole else None
             (release or response.close)()
             # Ctrl-C may have come before it was in there.

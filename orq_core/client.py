@@ -117,7 +117,7 @@ class BaseClient:
         Only the original releases them; closing a derived client does nothing.
         """
         derived = copy.copy(self)
-        derived._owner = False  # noqa: SLF001 - a client of this very class
+        derived._owner = False  # noqa: SLF001 - a copy of this object, made on the line before
         options = merged_options(
             self._config.options,
             timeout=timeout,
@@ -126,7 +126,7 @@ class BaseClient:
             on_truncation=on_truncation,
             plugin_options=plugin_options,
         )
-        derived._config = configure(  # noqa: SLF001 - as above
+        derived._config = configure(  # noqa: SLF001 - the same copy
             api_key=self._config.api_key if api_key is None else api_key,
             server_url=self._config.url if server_url is None else server_url,
             options=options,
@@ -139,7 +139,7 @@ class BaseClient:
 
     async def _close(self) -> None:
         if self._owner:
-            await self._core.close(self)  # type: ignore[arg-type]  # one of the two it is
+            await self._core.close(self)  # type: ignore[arg-type]  # only `Orq` and `AsyncOrq` derive from this
 
 
 class Orq(BaseClient):

@@ -64,8 +64,8 @@ def add_explain(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from orq_core.client import Orq  # noqa: PLC0415 - of no use to the other command
-    from orq_core.explain.tables import tables_of  # noqa: PLC0415 - as above
+    from orq_core.client import Orq  # noqa: PLC0415 - `plugins`, in the same module, makes no client
+    from orq_core.explain.tables import tables_of  # noqa: PLC0415 - nor does `plugins` print these
 
     body = _body(options)
     plugins = [_plugin(name) for name in options.plugin]
