@@ -17,7 +17,7 @@ from orq_core.errors import (
 from orq_core.models import ChatCompletion, ChatCompletionChunk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from orq_core._answers import Piece
     from orq_core._answers.template import Template
@@ -28,13 +28,12 @@ if TYPE_CHECKING:
 class Feed:
     """Pulls the outermost layer, keeps what passed, and ends the call exactly once."""
 
-    # The run of alike chunks that is being handed out, and how many of it are added up. A whole
-    # answer needs nothing of it.
+    # The run of alike chunks that is being handed out, and its texts that are not added up yet. A
+    # whole answer needs nothing of it.
     _run: Iterator[ChatCompletionChunk] = iter(())
     _template: Template | None = None
-    _texts: Sequence[str] = ()
+    _texts: list[str] = []  # noqa: RUF012 - replaced before the first text, never added to
     _left: Iterator[str] = iter(())
-    _counted = 0
     _delivered = 0
     _running = False
     _aborted = False
@@ -58,7 +57,7 @@ class Feed:
         self._items = exchange.open()
         self._batched = batched
         # What has arrived and was not handed out, the next one last.
-        self._waiting: list[Piece] = []
+        self._waiting: list[Piece | ChatCompletion] = []
         self._began = call.now()
 
     @cached_property
@@ -82,8 +81,10 @@ class Feed:
     async def whole(self) -> ChatCompletion:
         """Pull everything and return the one completion it makes."""
         result: ChatCompletion | None = None
-        while (pulled := await self._pull()) is not None:
-            for item in pulled if self._batched else (pulled,):
+        while not self._over:
+            await self.prime()
+            while self._waiting:
+                item = self._waiting.pop()
                 if isinstance(item, ChatCompletion):
                     result = item
                 else:
@@ -104,36 +105,58 @@ class Feed:
 
         Done for the first one too, so that what fails before it fails inside ``create``.
         """
-        while not self._waiting:
-            pulled = await self._pull()
-            if pulled is None:
+        while not self._waiting and not self._over:
+            if self._running:
+                raise RuntimeError("this stream is being read by another thread or task")
+            self._running = True
+            try:
+                item: Any = await self._items.__anext__()
+            except StopAsyncIteration:
+                self._running = False
+                await self._end()
                 return
+            except BaseException as error:
+                self._running = False
+                await self._fail(error)
+                raise
+            self._running = False
+            if self.call.info.time_to_first_event is None:
+                self.call.info.time_to_first_event = self.call.now() - self._began
             if self._batched:
-                # What reads the wire has made chunks of a whole answer already.
-                self._waiting = [*reversed(pulled)]
-            elif isinstance(pulled, ChatCompletion):
-                self._waiting = [*reversed(chunks_of(pulled))]
+                self._waiting += item[::-1]
+            elif isinstance(item, (ChatCompletionChunk, ChatCompletion)):
+                self._waiting.append(item)
             else:
-                self._waiting.append(pulled)
+                await self._end()
+                raise PluginError(
+                    f"a layer yielded {type(item).__name__}; items are ChatCompletionChunk and "
+                    "ChatCompletion",
+                )
+            if self._aborted:
+                await self._end()
 
     def ready(self) -> ChatCompletionChunk | None:
         """Hand out a chunk that has arrived already, None if there is none."""
         chunk = next(self._run, None)
         if chunk is not None or not self._waiting:
             return chunk
-        if self._template is not None:
-            self._settle()
         piece = self._waiting.pop()
         if isinstance(piece, tuple):
-            if len(piece[1]) == 1:
-                self._accumulator.take(piece)
-                self._delivered += 1
-                return piece[0].make(piece[1][0])
-            self._template, self._texts = piece
-            self._counted = 0
-            self._left = iter(self._texts)
-            self._run = map(self._template.make, self._left)
+            template, texts = piece
+            if template is not self._template:
+                self._settle()
+                self._template, self._texts = template, []
+            self._texts += texts
+            if len(texts) == 1:
+                return template.make(texts[0])
+            self._left = iter(texts)
+            self._run = map(template.make, self._left)
             return next(self._run)
+        self._settle()
+        if isinstance(piece, ChatCompletion):
+            # Only layers yield one to a stream; what reads the wire has made chunks of it.
+            self._waiting += reversed(chunks_of(piece))
+            return self.ready()
         self._accumulator.add(piece)
         self._delivered += 1
         return piece
@@ -141,10 +164,10 @@ class Feed:
     def _settle(self) -> None:
         """Add up what the run has handed out: once for many, a tenth less for each event."""
         handed = len(self._texts) - length_hint(self._left)
-        if self._template is not None and handed > self._counted:
-            self._accumulator.take((self._template, [*self._texts[self._counted : handed]]))
-            self._delivered += handed - self._counted
-            self._counted = handed
+        if self._template is not None and handed:
+            self._accumulator.take((self._template, self._texts[:handed]))
+            self._delivered += handed
+            del self._texts[:handed]
 
     async def close(self) -> None:
         """End the call; from another thread or task than the reader's, make the reader end it."""
@@ -164,36 +187,6 @@ class Feed:
         self._over = True
         self._exchange.abandon()
         return True
-
-    async def _pull(self) -> Any:
-        """Return the next item, or the next batch where there are no layers; None at the end."""
-        if self._over:
-            return None
-        if self._running:
-            raise RuntimeError("this stream is being read by another thread or task")
-        self._running = True
-        try:
-            item: Any = await self._items.__anext__()
-        except StopAsyncIteration:
-            self._running = False
-            await self._end()
-            return None
-        except BaseException as error:
-            self._running = False
-            await self._fail(error)
-            raise
-        self._running = False
-        if self.call.info.time_to_first_event is None:
-            self.call.info.time_to_first_event = self.call.now() - self._began
-        if not self._batched and not isinstance(item, (ChatCompletionChunk, ChatCompletion)):
-            await self._end()
-            raise PluginError(
-                f"a layer yielded {type(item).__name__}; items are ChatCompletionChunk and "
-                "ChatCompletion",
-            )
-        if self._aborted:
-            await self._end()
-        return item
 
     async def _end(self) -> None:
         if not self._over:
