@@ -9,7 +9,9 @@ from typing import Any
 EVENTS = 2000
 # What one write of a server under load carries.
 WRITE = 16 * 1024
+# Seconds between two events of all streams, and after the first one of a stream that is held.
 PAUSE = 0.0005
+HELD = 1.0
 
 DONE = b"data: [DONE]\n\n"
 USAGE = {
