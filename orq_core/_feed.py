@@ -145,7 +145,7 @@ class Feed:
             template, texts = piece
             if template is not self._template:
                 self._settle()
-                self._template, self._texts = template, []
+                self._texts, self._template = [], template
             self._texts += texts
             if len(texts) == 1:
                 return template.make(texts[0])

@@ -89,9 +89,10 @@ class Accumulator:
             chunk = template.make(text)
             self.add(chunk)
             if template.adds_content_only:
-                self._template = template
+                # The template last: Ctrl-C may come between any two lines, and the rest goes by it.
                 self._grow = self._choices[_key(0, chunk.choices[0])].grower()
                 self._grow(texts[at:])
+                self._template = template
                 break
 
     def add(self, chunk: ChatCompletionChunk) -> None:
