@@ -13,7 +13,7 @@ from tests.benchmarks.plugins import events
 from tests.benchmarks.speed import report
 from tests.benchmarks.speed.environments import interpreter, versions
 from tests.benchmarks.speed.rounds import everything
-from tests.benchmarks.speed.starting import constructions, imports, parse
+from tests.benchmarks.speed.starting import constructions, imports, parses
 from tests.benchmarks.speed.targets import rows
 
 
@@ -22,7 +22,7 @@ def others(rounds: int, folder: Path) -> dict[str, Any]:
     return {
         "imports": {module: imports(module, rounds) for module in ("requests", "orq_core")},
         "constructions": constructions(["orq_sync", "orq_async"], 3, folder),
-        "parse": parse(8, rounds),
+        "parses": parses(8, rounds),
         "plugins": events(rounds),
     }
 

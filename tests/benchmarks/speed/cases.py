@@ -39,6 +39,7 @@ CASES = (
     Case("growth: 100,000 events", "async", "stream", "batched-100000"),
     Case("growth: an event of 1 MB", "async", "stream", "large-1", 4),
     Case("growth: an event of 8 MB", "async", "stream", "large-8"),
+    Case("an event of 8 MB of log probabilities", "async", "stream", "dense-8"),
     Case("growth: 100 events in writes of one byte", "async", "stream", "bytes-100"),
     Case("growth: 1,000 events in writes of one byte", "async", "stream", "bytes-1000"),
     Case("2,000 streams at once", "async", "stream", "each-100", 2000, 2000),

@@ -27,10 +27,12 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def event(number: int, text: str | None = None, finish: str | None = None) -> bytes:
+def event(
+    number: int, text: str | None = None, finish: str | None = None, logprobs: Any = None
+) -> bytes:
     """Make a chunk of 300 bytes, as the busiest provider of the recorded traffic sends it."""
     delta = {"content": f" token{number:05}" if text is None else text}
-    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+    choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
     body = {
         "id": "chatcmpl-fake0123456789fake",
         "object": "chat.completion.chunk",
@@ -54,6 +56,15 @@ def events(count: int) -> tuple[bytes, ...]:
 def large_event(megabytes: int) -> bytes:
     """Make a stream of one chunk of so many megabytes."""
     return event(0, "x" * (megabytes * 2**20), finish="stop") + DONE
+
+
+@cache
+def dense_event(megabytes: int) -> bytes:
+    """Make a stream of one chunk of so many megabytes of log probabilities."""
+    other = [{"token": word, "logprob": -1.5, "bytes": [97]} for word in "abcd"]
+    token = {"token": "tok", "logprob": -0.5, "bytes": [116, 111, 107], "top_logprobs": other}
+    count = megabytes * 2**20 // len(_json(token))
+    return event(0, "x", finish="stop", logprobs={"content": [token] * count}) + DONE
 
 
 @cache

@@ -36,8 +36,9 @@ def _whole(model: str) -> bytes:
     if kind == "json":
         body = payloads.completion(int(number))
         return _HEAD + b"application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
-    if kind == "large":
-        data = payloads.large_event(int(number))
+    if kind in {"large", "dense"}:
+        make = payloads.large_event if kind == "large" else payloads.dense_event
+        data = make(int(number))
     else:
         data = b"".join(payloads.events(int(number)))
     size = 1 if kind == "bytes" else payloads.WRITE

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from tests.benchmarks.speed.environments import interpreter
-from tests.benchmarks.speed.payloads import large_event
+from tests.benchmarks.speed.payloads import dense_event, large_event
 from tests.benchmarks.speed.processes import ROOT, server, worker
 
 _IMPORT = "import time; began = time.process_time(); import {}; print(time.process_time() - began)"
@@ -40,9 +40,13 @@ def constructions(contestants: list[str], rounds: int, folder: Path) -> dict[str
     return result
 
 
-def parse(megabytes: int, rounds: int) -> float:
-    """Return the median seconds of CPU of parsing a large event's JSON."""
-    data = large_event(megabytes).partition(b"\n")[0].removeprefix(b"data: ")
+def parses(megabytes: int, rounds: int) -> dict[str, float]:
+    """Return the median seconds of CPU of parsing the JSON of each kind of large event."""
+    return {make.__name__: _parse(make(megabytes), rounds) for make in (large_event, dense_event)}
+
+
+def _parse(stream: bytes, rounds: int) -> float:
+    data = stream.partition(b"\n")[0].removeprefix(b"data: ")
     seen = []
     for _ in range(rounds):
         began = time.process_time()

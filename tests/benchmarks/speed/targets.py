@@ -63,6 +63,10 @@ _GROWTH = (
         "100 to 1,000 events in writes of one byte",
     ),
 )
+_LARGE = {
+    "large_event": "growth: an event of 8 MB",
+    "dense_event": "an event of 8 MB of log probabilities",
+}
 
 
 def _of(table: Table, case: str, value: Callable[[Figure], float], over: str = "floor") -> float:
@@ -101,9 +105,10 @@ def _scaling(table: Table, other: Mapping[str, Any]) -> Iterator[Row]:
             # A unit is an event; of large ones the megabytes count.
             ratio = grown / 8 if "MB" in name else grown / floor
             yield Row(f"growth of the CPU per unit, {name}", ratio, 1.2)
-    if (case := "growth: an event of 8 MB") in table and "parse" in other:
-        cost = table[case]["orq"].cpu / 1e6
-        yield Row("an event of 8 MB: CPU over its JSON's", cost / other["parse"], 3.0)
+    for name, case in _LARGE.items():
+        if case in table and "parses" in other:
+            cost = table[case]["orq"].cpu / 1e6 / other["parses"][name]
+            yield Row(f"{case.removeprefix('growth: ')}: CPU over its JSON's", cost, 3.0)
     if (case := "memory of 500 open streams") in table:
         ratio = _of(table, case, lambda figure: figure.size)
         yield Row(f"{case}: over the floor's", ratio, 1.0)
