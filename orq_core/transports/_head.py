@@ -18,13 +18,18 @@ if TYPE_CHECKING:
 
 _LONGEST_LINE = 65536  # bytes; as `http.client` has it, like the next
 _MOST_FIELDS = 100  # the blank line among them
-_FIELD = r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\r\n]*)\r?\n"
+# No white space can belong to two of its parts, or a head that is not plain would be tried in
+# twice as many ways with each line.
+_FIELD = r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(?![ \t])([^\r\n]*)\r?\n"
 _FIELDS = re.compile(_FIELD)
 _PLAIN = re.compile(f"(?:{_FIELD})*\r?\n")
 
 
 def parse_headers(fp: BufferedIOBase) -> http.client.HTTPMessage:
     """Read fields up to the blank line, as `http.client.parse_headers` does.
+
+    White space at the end of a value is no part of it, RFC 9112 section 5.1; with it ``chunked`` is
+    no coding that `http.client` knows.
 
     Raises `http.client.HTTPException` for a line that is too long, or for too many.
     """
@@ -41,11 +46,16 @@ def parse_headers(fp: BufferedIOBase) -> http.client.HTTPMessage:
     whole = b"".join(lines)
     text = whole.decode("iso-8859-1")
     if _PLAIN.fullmatch(text) is None:
-        return http.client.parse_headers(io.BytesIO(whole))
-    message = http.client.HTTPMessage()
-    for name, value in _FIELDS.findall(text):
-        message.set_raw(name, value)
-    message.set_payload("")
+        message = http.client.parse_headers(io.BytesIO(whole))
+        fields = [*message.raw_items()]
+        for name, _ in fields:
+            del message[name]
+    else:
+        message = http.client.HTTPMessage()
+        message.set_payload("")
+        fields = _FIELDS.findall(text)
+    for name, value in fields:
+        message.set_raw(name, value.rstrip(" \t"))
     return message
 
 

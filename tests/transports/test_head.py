@@ -26,7 +26,7 @@ def read(parse: object, head: bytes) -> object:
     except http.client.HTTPException as error:
         return type(error), str(error)
     return (
-        message.items(),
+        [(name, value.rstrip(" \t")) for name, value in message.items()],
         [type(each) for each in message.defects],
         message.get_payload(),
         fp.read(),
@@ -53,3 +53,18 @@ def test_as_the_mail_parser_reads_it(lines: str, end: str) -> None:
 )
 def test_as_much_and_no_more(head: bytes) -> None:
     assert read(parse_headers, head) == read(http.client.parse_headers, head)
+
+
+@pytest.mark.parametrize("line", [b"A: b \r\n", b"A: b\t \r\nC: d\r\n e\r\n"])
+def test_white_space_at_the_end_is_no_part_of_a_value(line: bytes) -> None:
+    assert parse_headers(io.BytesIO(line + b"\r\n"))["A"] == "b"
+
+
+@pytest.mark.parametrize("end", [b"", b"A: b\r\n folded\r\n\r\n", b"no field\r\n\r\n"])
+def test_a_head_that_is_not_plain_takes_no_longer_with_each_line(end: bytes) -> None:
+    # Tried in every way, it would outlast the whole suite.
+    assert len(parse_headers(io.BytesIO(b"X: y\r\n" * 90 + end))) >= 90
+
+
+def test_white_space_alone_takes_no_longer_with_each_of_it() -> None:
+    assert parse_headers(io.BytesIO(b"X:" + b" " * 60_000 + b"\r\nno field\r\n\r\n"))["X"] == ""
