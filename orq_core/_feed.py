@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from functools import cached_property
 from operator import length_hint
 from typing import TYPE_CHECKING, Any
@@ -38,6 +40,9 @@ class Feed:
     _running = False
     _aborted = False
     _over = False
+    # Whether the last item has been pulled, and who pulled last: a thread, or a task.
+    _whole = False
+    _reader = 0
 
     def __init__(
         self,
@@ -59,6 +64,8 @@ class Feed:
         # What has arrived and was not handed out, the next one last.
         self._waiting: list[Piece | ChatCompletion] = []
         self._began = call.now()
+        # Another thread may close it or look at the partial. It is not taken for each event.
+        self._lock = threading.RLock()
 
     @cached_property
     def _accumulator(self) -> Accumulator:
@@ -67,16 +74,18 @@ class Feed:
     @property
     def partial(self) -> ChatCompletion:
         """What has been handed out so far, as one completion."""
-        self._settle()
-        completion = self._accumulator.completion()
+        with self._lock:
+            self._settle()
+            completion = self._accumulator.completion()
         completion.info = self.call.info
         return completion
 
     @property
     def delivered(self) -> int:
         """How many chunks have been handed out."""
-        self._settle()
-        return self._delivered
+        with self._lock:
+            self._settle()
+            return self._delivered
 
     async def whole(self) -> ChatCompletion:
         """Pull everything and return the one completion it makes."""
@@ -103,16 +112,20 @@ class Feed:
     async def prime(self) -> None:
         """Wait until a chunk is `ready`, or none will come.
 
-        Done for the first one too, so that what fails before it fails inside ``create``.
+        Done for the first one too, so that what fails before it fails inside ``create``. Raises
+        StreamInterruptedError where somebody else has closed it.
         """
         while not self._waiting and not self._over:
-            if self._running:
-                raise RuntimeError("this stream is being read by another thread or task")
-            self._running = True
+            with self._lock:
+                if self._running:
+                    raise RuntimeError("this stream is being read by another thread or task")
+                self._running = True
+            self._reader = self._here()
             try:
                 item: Any = await self._items.__anext__()
             except StopAsyncIteration:
                 self._running = False
+                self._whole = True
                 await self._end()
                 return
             except BaseException as error:
@@ -134,12 +147,18 @@ class Feed:
                 )
             if self._aborted:
                 await self._end()
+        if self._aborted and not self._waiting:
+            raise self._interrupted()
 
     def ready(self) -> ChatCompletionChunk | None:
         """Hand out a chunk that has arrived already, None if there is none."""
         chunk = next(self._run, None)
         if chunk is not None or not self._waiting:
             return chunk
+        with self._lock:
+            return self._next() if self._waiting else None
+
+    def _next(self) -> ChatCompletionChunk:
         piece = self._waiting.pop()
         if isinstance(piece, tuple):
             template, texts = piece
@@ -156,7 +175,7 @@ class Feed:
         if isinstance(piece, ChatCompletion):
             # Only layers yield one to a stream; what reads the wire has made chunks of it.
             self._waiting += reversed(chunks_of(piece))
-            return self.ready()
+            return self._next()
         self._accumulator.add(piece)
         self._delivered += 1
         return piece
@@ -171,14 +190,27 @@ class Feed:
 
     async def close(self) -> None:
         """End the call; from another thread or task than the reader's, make the reader end it."""
-        if self._running:
-            self._aborted = True
+        with self._lock:
+            running = self._running
+            if running or (not self._over and self._reader != self._here()):
+                self._aborted = True
+            if not running:
+                self._settle()
+                self._run = iter(())
+                self._waiting.clear()
+        if running:
             self._abort()
         else:
-            self._settle()
-            self._run = iter(())
-            self._waiting.clear()
             await self._end()
+
+    def check_whole(self) -> None:
+        """Raise StreamInterruptedError unless all of the answer has been handed out."""
+        if not self._whole:
+            raise self._interrupted("the stream was closed before its end, or had failed")
+
+    def _here(self) -> int:
+        """Tell threads, and the tasks of a loop, apart."""
+        return id(asyncio.current_task()) if self.call.runtime.is_async else threading.get_ident()
 
     def abandon(self) -> bool:
         """End the call of a stream that was dropped; tell whether it was open."""
@@ -189,8 +221,9 @@ class Feed:
         return True
 
     async def _end(self) -> None:
-        if not self._over:
-            self._over = True
+        with self._lock:
+            over, self._over = self._over, True
+        if not over:
             self.call.info.elapsed = self.call.now() - self._began
             await self._exchange.close()
 
@@ -206,8 +239,9 @@ class Feed:
                 # The layers may have changed what the caller saw, so theirs is not the partial.
                 error.partial, error.delivered = self.partial, self.delivered
         if self._aborted and isinstance(error, OrqError):
-            raise StreamInterruptedError(
-                "the stream was closed by another thread or task",
-                partial=self.partial,
-                delivered=self.delivered,
-            ) from error
+            raise self._interrupted() from error
+
+    def _interrupted(
+        self, told: str = "the stream was closed by another thread or task"
+    ) -> StreamInterruptedError:
+        return StreamInterruptedError(told, partial=self.partial, delivered=self.delivered)

@@ -94,9 +94,14 @@ class Stream(BaseStream):
                 yield text
 
     def completion(self) -> ChatCompletion:
-        """Read to the end and return all of it as one completion."""
+        """Read to the end and return all of it as one completion.
+
+        Raises what iterating does, and StreamInterruptedError for a stream that was closed before
+        its end or has failed; `partial` is what there is of it.
+        """
         for _ in self:
             pass
+        self._feed.check_whole()
         return self.partial
 
 
@@ -143,7 +148,8 @@ class AsyncStream(BaseStream):
                 yield text
 
     async def completion(self) -> ChatCompletion:
-        """Read to the end and return all of it as one completion."""
+        """Read to the end and return all of it as one completion; see `Stream.completion`."""
         async for _ in self:
             pass
+        self._feed.check_whole()
         return self.partial

@@ -17,6 +17,7 @@ from orq_core import (
     ChatCompletionChunk,
     PluginError,
     ResponseDecodeError,
+    StreamInterruptedError,
     StreamTruncatedError,
     SuspendedError,
     observe,
@@ -352,7 +353,8 @@ def test_only_one_reads_at_a_time() -> None:
         await feed.close()
         gate.set()
         assert await first is not None
-        assert await pull(feed) is None
+        with pytest.raises(StreamInterruptedError, match="closed by another"):
+            await pull(feed)
 
     asyncio.run(body())
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from orq_core import AsyncOrq, Orq
-from orq_core.testing import LocalRouter
+from orq_core import AsyncOrq, Orq, Stream, StreamInterruptedError
+from orq_core.testing import DONE, LocalRouter, Mode, ScriptedTransport, chunk, event, stream
 
 THREADS = 16
 CALLS = 8
@@ -78,3 +81,118 @@ def test_a_forked_child_shares_no_connection(orq_router: LocalRouter) -> None:
         with os.fdopen(reader) as pipe:
             assert pipe.read() == "child"
         assert os.waitpid(child, 0)[1] == 0
+
+
+# Chunks that are alike come in runs, which are added up together; the role ends a run.
+RUN = b"".join(event(chunk(f"{number},")) for number in range(20))
+RUNS = [RUN, event(chunk("y", role="assistant"))] * 100
+TEXT = ("".join(f"{number}," for number in range(20)) + "y") * 100
+
+
+@pytest.fixture
+def _hurried() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def long_stream(client: Orq) -> Stream:
+    return client.router.chat.completions.create(stream=True, **asked("long"))
+
+
+def answering() -> ScriptedTransport:
+    return ScriptedTransport(stream(*RUNS, chunk(finish_reason="stop"), DONE))
+
+
+def watched(answer: Stream, read: threading.Event, seen: list[str]) -> None:
+    while not read.is_set():
+        seen.append(answer.partial.text)
+
+
+@pytest.mark.usefixtures("_hurried")
+def test_a_stream_is_looked_at_while_another_thread_reads_it() -> None:
+    for _ in range(10):
+        with (
+            Orq(transport=answering(), api_key="fake", discover=False) as client,
+            long_stream(client) as answer,
+        ):
+            read, seen = threading.Event(), list[str]()
+            watcher = threading.Thread(target=watched, args=(answer, read, seen))
+            watcher.start()
+            text = "".join(each.text for each in answer)
+            read.set()
+            watcher.join()
+            assert text == TEXT
+            assert answer.partial.text == TEXT
+            assert all(TEXT.startswith(each) for each in seen)
+
+
+@pytest.mark.usefixtures("_hurried")
+def test_a_stream_that_another_thread_closes_has_what_was_read() -> None:
+    interrupted = 0
+    for number in range(30):
+        with Orq(transport=answering(), api_key="fake", discover=False) as client:
+            answer = long_stream(client)
+            closing = threading.Timer(number / 3000, answer.close)
+            closing.start()
+            text = ""
+            try:
+                for each in answer:
+                    text += each.text
+            except StreamInterruptedError as error:
+                assert error.partial is not None
+                assert error.partial.text == text
+                interrupted += 1
+            closing.join()
+            assert answer.partial.text == text
+    assert interrupted
+
+
+def test_no_stream_ends_as_if_whole_where_somebody_else_closes_it(mode: Mode) -> None:
+    async def body() -> None:
+        transport = ScriptedTransport(
+            stream(chunk("a"), chunk("b", finish_reason="stop"), DONE), is_async=mode.is_async
+        )
+        async with mode.client(transport=transport, api_key="fake", discover=False) as client:
+            answer = await mode.create(client, stream=True, **asked("closed"))
+            await pulled(mode, answer)
+            await elsewhere(mode, answer)
+            with pytest.raises(StreamInterruptedError, match="another thread or task"):
+                await pulled(mode, answer)
+
+    mode.run(body)
+
+
+def test_the_reader_may_close_its_own_stream(mode: Mode) -> None:
+    async def body() -> None:
+        transport = ScriptedTransport(
+            stream(chunk("a"), chunk("b", finish_reason="stop"), DONE), is_async=mode.is_async
+        )
+        async with mode.client(transport=transport, api_key="fake", discover=False) as client:
+            answer = await mode.create(client, stream=True, **asked("closed"))
+            seen = []
+            async for each in mode.iterate(answer):
+                seen.append(each.text)
+                await mode.close(answer)
+            assert seen == ["a"]
+            with pytest.raises(StreamInterruptedError, match="before its end") as caught:
+                await mode.completion(answer)
+            assert caught.value.partial is not None
+            assert caught.value.partial.text == "a"
+
+    mode.run(body)
+
+
+async def pulled(mode: Mode, answer: Any) -> Any:
+    return await anext(answer) if mode.is_async else next(answer)
+
+
+async def elsewhere(mode: Mode, answer: Any) -> None:
+    """Close a stream in another thread or task."""
+    if mode.is_async:
+        await asyncio.create_task(answer.aclose())
+    else:
+        closing = threading.Thread(target=answer.close)
+        closing.start()
+        closing.join()
