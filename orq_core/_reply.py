@@ -44,6 +44,7 @@ class Reply:
     __slots__ = (
         "_began",
         "_call",
+        "_delivered",
         "_headers",
         "_key",
         "_opened",
@@ -73,6 +74,7 @@ class Reply:
         self._response: Response | None = None
         self._opened: tuple[Response, AnswerReader, Limits] | None = None
         self._over = False
+        self._delivered = False
 
     def __aiter__(self) -> Reply:
         """Return itself."""
@@ -87,6 +89,9 @@ class Reply:
         try:
             response, reader, limits = self._opened or await self._send()
             info, now = self._call.info, self._call.runtime.now
+            if self._delivered:
+                # What the caller did with the last event is no time of the server's.
+                limits.enter("idle")
             while not reader.done:
                 asked = now()
                 try:
@@ -100,9 +105,8 @@ class Reply:
                 if not batch:
                     limits.remaining()
                     continue
-                if not reader.done:
-                    # Only an event is progress: comments alone must not hold a stream open.
-                    limits.enter("idle", came)
+                # Only an event is progress: comments alone must not hold a stream open.
+                self._delivered = True
                 return batch
             ended, reader.error = reader.error, None
             if ended is not None and (partial := self._settled(ended, reader.partial)):

@@ -37,7 +37,8 @@ class Timeout:
 
     ``connect``: until a connection (with TLS) stands, the wait for a free one included.
     ``first_event``: from the request's last byte to the first event, or to the whole JSON answer.
-    ``idle``: between two events of a stream; comments do not count as events.
+    ``idle``: waiting for another event of a stream; comments do not count as events, and what the
+    caller does between two events is not counted.
     ``total``: the whole call on the wall clock: retries, their pauses and the stream included.
 
     Raises ConfigurationError for a value that is none of these.
@@ -92,15 +93,12 @@ class Limits:
         again.enter("connect")
         return again
 
-    def enter(self, phase: Phase, now: float | None = None) -> None:
-        """Begin a phase; for ``idle`` this also notes that an event arrived.
-
-        ``now``: what the clock says, if that is known.
-        """
+    def enter(self, phase: Phase) -> None:
+        """Begin a phase; ``idle`` anew whenever another event is asked for."""
         seconds: float | None = getattr(self.timeout, phase)
         self.phase = phase
         if seconds is not None:
-            self.phase_at = (self.clock() if now is None else now) + seconds
+            self.phase_at = self.clock() + seconds
         else:
             self.phase_at = None
 

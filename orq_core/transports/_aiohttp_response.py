@@ -46,7 +46,9 @@ class AiohttpResponse:
         "_expired",
         "_max_bytes",
         "_phase",
+        "_rested",
         "_url",
+        "_waits",
         "_watches",
         "headers",
         "limits",
@@ -72,6 +74,8 @@ class AiohttpResponse:
         self._expired = False
         self._watches = watches
         self._phase = self.limits.phase
+        self._waits = True  # for its head, which this may be made before
+        self._rested = False
         watches.add(self)
 
     async def read(self) -> bytes:
@@ -81,16 +85,19 @@ class AiohttpResponse:
     async def receive(self) -> bytes:
         """Return what has arrived, ``b""`` at the end."""
         content = self._answer.content
-        if self.limits.phase != self._phase:
+        if self.limits.phase != self._phase or self._rested:
             # Within one phase the nearest limit moves away only.
-            self._phase = self.limits.phase
+            self._phase, self._rested = self.limits.phase, False
             self._watches.look(self)
         elif content.at_eof() and not self._closed and not self._expired:
             return b""
+        self._waits = True
         try:
             data = await content.readany()
         except FAILURES as error:
             raise self.ended(error) from error
+        finally:
+            self._waits = False
         if (self._closed or self._expired) and not data:
             raise self.ended(None)
         return data
@@ -102,6 +109,11 @@ class AiohttpResponse:
         if error is None or self._closed:
             return APIConnectionError("the response was closed while it was being read")
         return failure(error, self._url, self.limits)
+
+    def rests(self) -> bool:
+        """See `Watched`."""
+        self._rested = not self._waits and not self._closed
+        return self._rested
 
     def expire(self) -> None:
         """Drop the connection, because nothing came in time."""

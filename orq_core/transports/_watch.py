@@ -21,6 +21,10 @@ class Watched(Protocol):
         """What it is held to."""
         ...
 
+    def rests(self) -> bool:
+        """Tell whether nobody waits for it; whoever does so next must have it looked at."""
+        ...
+
     def expire(self) -> None:
         """Fail who waits for it."""
         ...
@@ -64,10 +68,12 @@ class Watches:
 
     def look(self, watched: Watched) -> None:
         """Set the timer to an answer's nearest limit, if that is nearer than what it is set to."""
-        nearest = watched.limits.next_at
-        if nearest is None:
+        self._set(watched, watched.limits.next_at)
+
+    def _set(self, watched: Watched, limit: float | None) -> None:
+        if limit is None:
             return
-        at = self._loop.time() + nearest - watched.limits.clock()
+        at = self._loop.time() + limit - watched.limits.clock()
         if at < self._at:
             if self._timer is not None:
                 self._timer.cancel()
@@ -77,10 +83,14 @@ class Watches:
     def _fire(self) -> None:
         self._timer, self._at = None, float("inf")
         for watched in tuple(self._open):
-            nearest = watched.limits.next_at
-            if nearest is not None and nearest <= watched.limits.clock():
+            limits = watched.limits
+            nearest, total_at, now = limits.next_at, limits.total_at, limits.clock()
+            if nearest is None or nearest > now:
+                self.look(watched)
+            elif (total_at is None or total_at > now) and watched.rests():
+                # The server has not been asked for more.
+                self._set(watched, total_at)
+            else:
                 self._open.discard(watched)
                 self._lingering.discard(watched)
                 watched.expire()
-            else:
-                self.look(watched)

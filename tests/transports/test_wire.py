@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import socket
@@ -451,6 +452,60 @@ def test_a_missing_bundle_is_told(mode: Mode) -> None:
     with pytest.raises(OrqError) as caught:
         ask(mode, "https://localhost:9", verify="/no/such/bundle.pem")
     assert isinstance(caught.value, ConfigurationError)
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_what_the_caller_does_between_two_events_is_not_the_servers_time(
+    mode: Mode, after: int
+) -> None:
+    def script(connection: Connection) -> None:
+        connection.send(SSE_HEAD)
+        for number in range(6):
+            connection.send(chunked(event(chunk(f"{number}"))))
+            time.sleep(0.05)
+        connection.send(chunked(END + DONE) + LAST_CHUNK)
+
+    async def body() -> str:
+        limits = Timeout(idle=0.2, first_event=0.5, total=30)
+        async with mode.client(server_url=server.url, timeout=limits) as client:
+            answer = await mode.create(client, request=REQUEST, stream=True)
+            text, seen = "", 0
+            async for each in mode.iterate(answer):
+                text, seen = text + each.text, seen + 1
+                if seen == after:
+                    await pause(mode, 0.8)
+            return text
+
+    with RawServer(script) as server:
+        assert mode.run(body) == "012345"
+
+
+def test_a_stream_is_over_in_time_although_nobody_reads_it(mode: Mode) -> None:
+    def script(connection: Connection) -> None:
+        connection.send(SSE_HEAD + chunked(ONE))
+        connection.wait_for_client()
+
+    async def body() -> None:
+        limits = Timeout(idle=0.2, total=0.6)
+        async with mode.client(server_url=server.url, timeout=limits) as client:
+            answer = await mode.create(client, request=REQUEST, stream=True)
+            await pause(mode, 0.9)
+            if mode.is_async:
+                assert server.left.is_set()
+            with pytest.raises(APITimeoutError) as caught:
+                await mode.completion(answer)
+            assert caught.value.kind == "total"
+
+    with RawServer(script) as server:
+        mode.run(body)
+
+
+async def pause(mode: Mode, seconds: float) -> None:
+    """Do something else for a while."""
+    if mode.is_async:
+        await asyncio.sleep(seconds)
+    else:
+        time.sleep(seconds)  # noqa: ASYNC251 - a blocking caller has no loop
 
 
 def test_closing_from_another_thread_wakes_the_reader() -> None:
