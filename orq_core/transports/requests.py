@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakSet
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -68,9 +70,13 @@ class RequestsTransport:
         self._pid = os.getpid()
         self._adapter = _Adapter(self._tls, self._limit)
         self._inherited: list[_Adapter] = []
+        self._open: WeakSet[RequestsResponse] = WeakSet()
+        self._lock = threading.Lock()
 
     async def send(self, http: HttpRequest) -> RequestsResponse:
         """Send; see `Transport`."""
+        if self._pid != os.getpid():
+            self._start_anew()
         http.limits.enter("connect")
         if self._given is not None:
             http.limits.enter("first_event")
@@ -89,7 +95,10 @@ class RequestsTransport:
             raw.close()
             raw.release_conn()
             raise
-        return RequestsResponse(raw, http, self._max_bytes)
+        response = RequestsResponse(raw, http, self._max_bytes)
+        with self._lock:
+            self._open.add(response)
+        return response
 
     def _send(self, http: HttpRequest, proxy: str | None) -> Raw:
         left = http.limits.remaining()
@@ -98,7 +107,7 @@ class RequestsTransport:
             if left is not None:
                 connect = left if connect is None else min(connect, left)
             return self._send_given(self._given, http, (connect, left))
-        return self._pool().ask(http, proxy)
+        return self._adapter.ask(http, proxy)
 
     def _send_given(
         self,
@@ -131,18 +140,24 @@ class RequestsTransport:
         )
         return answer.raw
 
-    def _pool(self) -> _Adapter:
-        if self._pid != os.getpid():
-            # Kept and never used again: closing it here would speak on the parent's sockets.
-            self._inherited.append(self._adapter)
-            self._adapter = _Adapter(self._tls, self._limit)
-            self._pid = os.getpid()
-        return self._adapter
+    def _start_anew(self) -> None:
+        """Leave what a fork took over to the parent."""
+        # Kept and never used again: closing it here would speak on the parent's sockets.
+        self._inherited.append(self._adapter)
+        self._adapter = _Adapter(self._tls, self._limit)
+        # A thread of the parent's may have held the lock.
+        self._open, self._lock = WeakSet(), threading.Lock()
+        self._pid = os.getpid()
 
     async def close(self) -> None:
-        """Close every idle connection; a session of yours stays open."""
-        if self._pid == os.getpid():
-            self._adapter.close()
+        """Close every connection, which ends those who read; a session of yours stays open."""
+        if self._pid != os.getpid():
+            return
+        with self._lock:
+            opened = [*self._open]
+        for response in opened:
+            response.close()
+        self._adapter.close()
 
 
 def _as_it_is(prepared: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -524,6 +524,32 @@ def test_closing_from_another_thread_wakes_the_reader() -> None:
         assert server.left.wait(5)
 
 
+def test_closing_the_client_ends_who_reads(mode: Mode) -> None:
+    def script(connection: Connection) -> None:
+        connection.send(SSE_HEAD + chunked(ONE))
+        connection.wait_for_client()
+
+    async def body() -> None:
+        async with mode.client(server_url=server.url) as client:
+            answer = await mode.create(client, request=REQUEST, stream=True)
+            if mode.is_async:
+                reading = asyncio.create_task(mode.completion(answer))
+                await asyncio.sleep(0.1)
+                await client.aclose()
+                with pytest.raises(StreamInterruptedError):
+                    await reading
+            else:
+                threading.Timer(0.1, client.close).start()
+                with pytest.raises(StreamInterruptedError):
+                    answer.completion()
+
+    began = time.monotonic()
+    with RawServer(script) as server:
+        mode.run(body)
+        assert server.left.wait(5)
+    assert time.monotonic() - began < 5
+
+
 def test_bytes_on_an_idle_connection_are_nobodys_answer(mode: Mode) -> None:
     other = json.dumps(completion("someone else's")).encode()
 
