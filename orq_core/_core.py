@@ -93,16 +93,19 @@ class Core:
         self.closed = True
         self.runtime.interrupt()
         failure: BaseException | None = None
-        # Pluggy keeps implementations in the reverse of their calling order.
-        for implementation in self.manager.hook.orq_client_closed.get_hookimpls():
-            try:
-                told = implementation.function(*[client for _ in implementation.argnames])
-                if inspect.isawaitable(told):
-                    await told
-            except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it is raised again once the pool is released
-                failure = failure or error
-        if self.transport is not None:
-            await self.transport.close()
+        try:
+            # Pluggy keeps implementations in the reverse of their calling order.
+            for implementation in self.manager.hook.orq_client_closed.get_hookimpls():
+                try:
+                    told = implementation.function(*[client for _ in implementation.argnames])
+                    if inspect.isawaitable(told):
+                        await told
+                except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it is raised again once the pool is released
+                    failure = failure or error
+        finally:
+            # Also where Ctrl-C or a cancellation comes while a plugin takes its time.
+            if self.transport is not None:
+                await self.transport.close()
         if failure is not None:
             try:
                 raise failure

@@ -198,14 +198,14 @@ class Reply:
     def _note(self, response: Response) -> None:
         info = self._call.info
         info.status = response.status
-        info.headers = {name.lower(): value for name, value in response.headers.items()}
-        info.headers.pop("set-cookie", None)
-        info.request_id = self._masked(info.headers.get("x-request-id"))
-        info.trace_id = self._masked(info.headers.get("x-orq-trace-id"))
-
-    def _masked(self, name: str | None) -> str | None:
-        # What errors and attempts tell, and are pickled with.
-        return name.replace(self._key, "***") if name and self._key else name
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        headers.pop("set-cookie", None)
+        if self._key and self._key in "\n".join(headers.values()):
+            # Errors and attempts tell of them, and are pickled with them.
+            headers = {n: value.replace(self._key, "***") for n, value in headers.items()}
+        info.headers = headers
+        info.request_id = headers.get("x-request-id")
+        info.trace_id = headers.get("x-orq-trace-id")
 
     def _settled(self, ended: OrqError, partial: ChatCompletion | None) -> ChatCompletion | None:
         """Raise what ended an answer; return the rest of one whose caller accepts it truncated."""

@@ -53,6 +53,10 @@ class BaseClient:
         max_connections: int | None = None,
     ) -> None:
         """Check the arguments; nothing is sent and no connection is made."""
+        if transport is not None and not hasattr(transport, "is_async"):
+            raise ConfigurationError(
+                f"transport: expected a Transport, got {type(transport).__name__}",
+            )
         if transport is not None and transport.is_async is not self._is_async:
             raise ConfigurationError(
                 f"transport: {type(transport).__name__} is "

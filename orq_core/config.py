@@ -144,6 +144,8 @@ async def resolve_key(api_key: ApiKey, url: str) -> str | None:
 def checked_headers(headers: Mapping[Any, Any]) -> dict[str, str]:
     """Return headers as a dict; raises ConfigurationError naming one that can't be sent."""
     checked: dict[str, str] = {}
+    if not isinstance(headers, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - for untyped callers
+        raise ConfigurationError(f"headers: expected a mapping, got {type(headers).__name__}")
     for name, value in headers.items():
         if not isinstance(name, str) or not _TOKEN.match(name):
             raise ConfigurationError("headers: a header name must be a token of ASCII letters")
@@ -172,6 +174,11 @@ def merged_options(
     ``plugin_options`` are merged, plugin by plugin, key by key.
     """
     retries = given.pop("retries", UNSET)
+    if not isinstance(options, (CallOptions, type(None))):  # pyright: ignore[reportUnnecessaryIsInstance] - for untyped callers
+        raise ConfigurationError(
+            f"options: expected CallOptions, got {type(options).__name__}; "
+            "each of its fields is a keyword argument too",
+        )
     nothing_given = retries is UNSET and [*given.values()].count(None) == len(given)
     if options is None and nothing_given and isinstance(base.timeout, Timeout):
         # A client's own options are merged ones already.
@@ -186,7 +193,9 @@ def merged_options(
     if merged["retries"] is not UNSET:
         retries_checked(merged["retries"])
     merged["timeout"] = Timeout.of(merged["timeout"])
-    if merged["on_truncation"] not in {None, "raise", "warn", "accept"}:
+    if merged["accept_header_override"] is not None:
+        checked_headers({"Accept": merged["accept_header_override"]})
+    if merged["on_truncation"] not in (None, "raise", "warn", "accept"):
         raise ConfigurationError("on_truncation: expected 'raise', 'warn' or 'accept'")
     headers: dict[str, str] = {}
     plugin_options: dict[str, dict[str, Any]] = {}
@@ -196,6 +205,10 @@ def merged_options(
     )
     for layer in [*layers, extra]:
         _overlay(headers, checked_headers(layer.http_headers))
+        if not isinstance(layer.plugin_options, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - for untyped callers
+            raise ConfigurationError(
+                f"plugin_options: expected a mapping, got {type(layer.plugin_options).__name__}",
+            )
         for plugin, settings in layer.plugin_options.items():
             if not isinstance(settings, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - for untyped callers
                 raise ConfigurationError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from orq_core.errors import ConfigurationError, PluginError
 from orq_core.hookspecs import PROJECT, Hooks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from importlib.metadata import EntryPoint, EntryPoints
 
 VARIABLE = "ORQ_PLUGINS"
@@ -92,6 +93,10 @@ def _parts(environ: Mapping[str, str]) -> list[str]:
 
 def _named(plugins: Iterable[object]) -> dict[str, object]:
     named: dict[str, object] = {}
+    if not isinstance(plugins, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] - for untyped callers
+        raise ConfigurationError(
+            f"plugins: expected a list of plugins, got {type(plugins).__name__}; write [plugin]",
+        )
     for plugin in plugins:
         if inspect.isclass(plugin):
             raise ConfigurationError(

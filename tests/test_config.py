@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from orq_core.config import (
     merged_options,
     resolve_key,
 )
+from orq_core.testing import Mode, ScriptedTransport
 
 KEY = "fake-key-0000"
 
@@ -174,6 +176,44 @@ def test_the_constructor_names_the_argument(monkeypatch: pytest.MonkeyPatch) -> 
         Orq(on_truncation="ignore")  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="plugin_options"):
         Orq(plugin_options={"caching": 3})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"headers": [("a", "b")]},
+        {"plugin_options": ["caching"]},
+        {"on_truncation": ["raise"]},
+        {"plugins": object()},
+        {"transport": "requests"},
+    ],
+)
+def test_arguments_of_another_type_are_named(given: dict[str, Any]) -> None:
+    (name,) = given
+    with pytest.raises(ConfigurationError, match=name):
+        Orq(api_key=KEY, discover=False, **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"http_headers": [("a", "b")]}, "headers"),
+        ({"plugin_options": ["caching"]}, "plugin_options"),
+        ({"options": {"timeout": 5}}, "options"),
+        ({"accept_header_override": "a\r\nX-Evil: b"}, "Accept"),
+        ({"accept_header_override": 5}, "Accept"),
+        ({"accept_header_override": "é☃"}, "Accept"),
+    ],
+)
+def test_arguments_of_a_call_are_named(mode: Mode, given: dict[str, Any], told: str) -> None:
+    async def body() -> None:
+        transport = ScriptedTransport(is_async=mode.is_async)
+        async with mode.client(api_key=KEY, transport=transport, discover=False) as client:
+            with pytest.raises(ConfigurationError, match=told):
+                await mode.create(client, model="fake/model", messages=[], **given)
+            assert not transport.requests
+
+    mode.run(body)
 
 
 def test_a_client_does_not_show_its_key() -> None:

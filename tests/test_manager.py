@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import types
@@ -11,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from orq_core import ConfigurationError, Orq, PluginError, hookimpl, manager
+from orq_core import AsyncOrq, ConfigurationError, Orq, PluginError, hookimpl, manager
+from orq_core.testing import Mode, ScriptedTransport
 from tests.explain.distribution import install
 
 
@@ -182,3 +184,26 @@ def test_a_failing_close_still_releases_the_rest() -> None:
     with pytest.raises(ValueError, match="b"):
         client.close()
     assert seen == ["b", "a"]
+
+
+def test_an_interrupted_close_still_releases_the_transport(mode: Mode) -> None:
+    class Slow(Plugin):
+        @hookimpl
+        async def orq_client_closed(self) -> None:
+            if not mode.is_async:
+                raise KeyboardInterrupt
+            await asyncio.sleep(30)
+
+    async def body() -> None:
+        transport = ScriptedTransport(is_async=mode.is_async)
+        kind: Any = AsyncOrq if mode.is_async else Orq
+        client = kind(api_key="fake", transport=transport, plugins=[Slow("a")], discover=False)
+        if mode.is_async:
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(client.close(), 0.05)
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                client.close()
+        assert transport.closed
+
+    mode.run(body)

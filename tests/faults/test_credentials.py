@@ -166,6 +166,10 @@ ECHOES: dict[str, tuple[type[OrqError], Script]] = {
     "error event": (APIStreamError, streams(b"data: " + ECHO + b"\n\n", DONE)),
     "error in text": (APIStreamError, streams(f"event: error\ndata: {KEY}\n\n".encode())),
     "late error": (APIStreamError, streams(event(chunk("a")), b"data: " + ECHO + b"\n\n")),
+    "late error, in a header": (
+        APIStreamError,
+        sends(head(f"X-Echo: {KEY}") + event(chunk("a")) + b'data: {"error": {"code": 1}}\n\n'),
+    ),
     "page": (ResponseDecodeError, answers(f"<html>{KEY}".encode())),
     "half an object": (ResponseDecodeError, answers(b'{"a": "' + KEY.encode())),
     "bad event": (ResponseDecodeError, streams(event(chunk("a")), f"data: {{{KEY}\n\n".encode())),
