@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from orq_plugins.caching._tasks import stop, wake
-from orq_plugins.caching.sharing import seconds_left, told_of
+from orq_plugins.caching.sharing import Failure, seconds_left
 
 if TYPE_CHECKING:
     from orq_core import Call, Item, Items
@@ -43,7 +43,7 @@ class Flight:
         when that can't be any more. Then ``gone`` is called.
         """
         self.recording = recording
-        self.error: BaseException | None = None
+        self._failure: Failure | None = None
         self._source = source
         self._items: Items | None = None
         self._landed = landed
@@ -72,7 +72,7 @@ class Flight:
     def join(self, call: Call, ttl: float) -> bool:
         """Take part; False when there is nothing to take part in any more."""
         with self._lock:
-            failed = self._over and (self.error is not None or self.age >= ttl)
+            failed = self._over and (self._failure is not None or self.age >= ttl)
             if failed or self._closing or not self.recording.complete:
                 return False
             self._callers[call.id] = 0
@@ -102,7 +102,7 @@ class Flight:
         elif not call.runtime.is_async:
             await self._end(asyncio.CancelledError())
         # Its traceback holds the frames of those who have been told.
-        self.error = None
+        self._failure = None
 
     async def next(self, call: Call, at: int, *, leads: bool) -> Item | None:
         """Return item number ``at`` when it has come, None at the end.
@@ -133,8 +133,8 @@ class Flight:
                     return item
             else:
                 await self._told(waiter, left)
-        if self.error is not None:
-            raise told_of(call, self.error, delivered=call.stream and at > 0, leads=leads)
+        if self._failure is not None:
+            raise self._failure.told(call, delivered=call.stream and at > 0, leads=leads)
         await self._land(keep=True)
         return None
 
@@ -148,13 +148,12 @@ class Flight:
             self._task.add_done_callback(self._stopped)
         return waiter
 
-    def _stopped(self, task: asyncio.Task[None]) -> None:
+    def _stopped(self, _: asyncio.Task[None]) -> None:
         """Tell everyone of a task that somebody cancelled before it began."""
-        del task
         with self._lock:
             if self._over:
                 return
-            self.error, self._over = asyncio.CancelledError(), True
+            self._failure, self._over = Failure(asyncio.CancelledError()), True
         self._tell()
 
     async def _pull_all(self) -> None:
@@ -209,7 +208,8 @@ class Flight:
             with self._lock:
                 over, self._over, self._puller = self._over, True, ""
                 if not over:
-                    self.error, self._ended = error, self._now()
+                    self._ended = self._now()
+                    self._failure = None if error is None else Failure(error)
             try:
                 if error is not None and not over:
                     await self._land(keep=False)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING
 
 from orq_plugins.caching.entry import pack, unpack
 from orq_plugins.caching.policy import Completeness
 from orq_plugins.caching.repeats import Repeats
+from orq_plugins.caching.sharing import copied
 
 if TYPE_CHECKING:
     from orq_core import Item
@@ -47,7 +47,7 @@ class Recording:
             self._originals[len(self._items)] = item
         if data is None:
             self.complete = False
-            self._items.append(_copied(item))
+            self._items.append(copied(item))
             return
         self._size += len(data)
         if self._size > self._max_bytes:
@@ -60,7 +60,7 @@ class Recording:
             return first
         kept = self._items[at]
         assert kept is not None  # noqa: S101 - callers forget only what all of them have had
-        return unpack(kept) if isinstance(kept, bytes) else _copied(kept)
+        return unpack(kept) if isinstance(kept, bytes) else copied(kept)
 
     def forget(self, before: int) -> None:
         """Let go of items that everyone has had, when they are not to be stored anyway."""
@@ -82,10 +82,3 @@ class Recording:
             return None
         items = tuple(item for item in self._items if isinstance(item, bytes))
         return items if self._completeness.storable(choices) else None
-
-
-def _copied(item: Item) -> Item:
-    try:
-        return copy.deepcopy(item)
-    except Exception:  # noqa: BLE001 - a plugin put something into it that can't be copied
-        return item

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import copy
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from orq_core import APITimeoutError, OrqError, StreamInterruptedError
 
 if TYPE_CHECKING:
     from orq_core import Call
+
+T = TypeVar("T")
+
+# What an error holds that can be changed in place.
+_CHANGEABLE = {"__notes__", "body", "headers", "partial"}
 
 
 class Lost(Exception):  # noqa: N818 - it says that somebody else gave up
@@ -27,17 +32,51 @@ def seconds_left(call: Call) -> float | None:
     return min(left, threading.TIMEOUT_MAX)
 
 
-def told_of(call: Call, error: BaseException, *, delivered: bool, leads: bool) -> BaseException:
-    """Return what a caller is told of the end of a request that it shares."""
-    if isinstance(error, Exception):
-        if leads:
-            return error
-        if not (isinstance(error, APITimeoutError) and _is_anothers(call, error)):
-            return copy.copy(error) if isinstance(error, OrqError) else error
-    # Somebody else's deadline or interruption.
-    if not delivered:
-        return Lost()
-    return StreamInterruptedError("the call whose request this one shared was stopped")
+class Failure:
+    """What ended a request that several calls share, as each of them is told of it.
+
+    The one that leads is told the error itself, others a copy of what it was before anybody was
+    told: their layers write private values of their own callers into it.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        """Take the error before anybody is told."""
+        self._error = error
+        self._untold = _own(error)
+
+    def told(self, call: Call, *, delivered: bool, leads: bool) -> BaseException:
+        """Return what a caller is told."""
+        error = self._error
+        if isinstance(error, Exception):
+            if leads:
+                return error
+            if not (isinstance(error, APITimeoutError) and _is_anothers(call, error)):
+                return _own(self._untold)
+        # Somebody else's deadline or interruption.
+        if not delivered:
+            return Lost()
+        return StreamInterruptedError("the call whose request this one shared was stopped")
+
+
+def copied(value: T) -> T:
+    """Return a deep copy, or the value itself if it can't be copied."""
+    try:
+        return copy.deepcopy(value)
+    except Exception:  # noqa: BLE001 - a plugin put something into it that can't be copied
+        return value
+
+
+def _own(error: BaseException) -> BaseException:
+    """Copy one of this library's errors and what may be changed within it; pass others on."""
+    if not isinstance(error, OrqError):
+        return error
+    try:
+        own = copy.copy(error)
+    except Exception:  # noqa: BLE001 - a plugin's own kind of error; whoever waits must hear of it
+        return OrqError(f"the request that this call shared failed ({type(error).__name__})")
+    held = own.__dict__
+    held.update({name: copied(held[name]) for name in _CHANGEABLE & held.keys()})
+    return own
 
 
 def _is_anothers(call: Call, error: APITimeoutError) -> bool:
