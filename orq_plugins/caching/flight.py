@@ -72,8 +72,8 @@ class Flight:
     def join(self, call: Call, ttl: float) -> bool:
         """Take part; False when there is nothing to take part in any more."""
         with self._lock:
-            failed = self._over and (self._failure is not None or self.age >= ttl)
-            if failed or self._closing or not self.recording.complete:
+            gone = self._over and (self._failure or self.age >= ttl or not self.recording.storable)
+            if gone or self._closing or not self.recording.complete:
                 return False
             self._callers[call.id] = 0
             return True

@@ -107,7 +107,8 @@ class Flights:
         source = Source(call, proceed.detached(request), self._store, self._lease, landing)
         # No flight refers to itself: it has to go with its last caller, not with the collector.
         gone = functools.partial(self._forget, place)
-        flight = Flight(source, Recording(self._max_bytes), landing, gone, call.now)
+        recording = Recording(self._max_bytes, landing.choices)
+        flight = Flight(source, recording, landing, gone, call.now)
         flight.lead(call)
         self._flying[place] = flight
         return flight

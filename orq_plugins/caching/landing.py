@@ -31,8 +31,10 @@ class Landing:
         self._call = call
         self.ttl = shelf.ttl(options)
         # What `extra_body` says replaces the field of the same name.
-        choices = request.extra.get("n", request.n)
-        self._choices = choices if isinstance(choices, int) else 1
+        asked = request.extra.get("n", request.n)
+        choices = asked if isinstance(asked, int) else 1
+        # None for an answer that is not wanted kept.
+        self.choices = None if options.no_store else choices
 
     async def find(self) -> Entry | None:
         """Return an answer that was stored meanwhile, if it serves this call."""
@@ -43,8 +45,7 @@ class Landing:
 
     async def __call__(self, flight: Flight, keep: bool, /) -> None:
         """Store the answer if it may be kept, and give back the lease."""
-        wanted = keep and not self._options.no_store
-        items = flight.recording.packed(self._choices) if wanted else None
+        items = flight.recording.packed() if keep else None
         # Who was slow to read it must not put it in the place of a newer one.
         newer = None if items is None or flight.age < self.ttl else await self.find()
         if items is not None and newer is None:

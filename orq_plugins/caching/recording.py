@@ -21,9 +21,10 @@ class Recording:
     grows old from the time when it was put there.
     """
 
-    def __init__(self, max_bytes: int) -> None:
-        """Begin empty."""
+    def __init__(self, max_bytes: int, choices: int | None) -> None:
+        """Begin empty; ``choices`` were asked for, None for an answer that nobody wants kept."""
         self._max_bytes = max_bytes
+        self._choices = choices
         self._items: list[bytes | Item | None] = []
         self._originals: dict[int, Item] = {}
         self._completeness = Completeness()
@@ -73,12 +74,15 @@ class Recording:
         """Let go of what nobody will ask for any more."""
         self._originals.clear()
 
-    def packed(self, choices: int) -> tuple[bytes, ...] | None:
-        """Return all items to be stored; None when the answer is not one to keep.
+    @property
+    def storable(self) -> bool:
+        """Whether the answer, once it is over, is one to keep."""
+        if self._choices is None or not self.complete or self.is_anothers:
+            return False
+        return self._completeness.storable(self._choices)
 
-        ``choices`` is how many were asked for.
-        """
-        if not self.complete or self.is_anothers:
+    def packed(self) -> tuple[bytes, ...] | None:
+        """Return all items to be stored; None when the answer is not one to keep."""
+        if not self.storable:
             return None
-        items = tuple(item for item in self._items if isinstance(item, bytes))
-        return items if self._completeness.storable(choices) else None
+        return tuple(item for item in self._items if isinstance(item, bytes))

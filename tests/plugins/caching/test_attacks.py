@@ -703,6 +703,43 @@ def test_an_answer_that_somebody_is_slow_to_read_grows_old(mode: Mode, seconds: 
     assert talk.transport.open_responses == 0
 
 
+ONE_OF_TWO = {**CALL, "n": 2}
+
+
+@pytest.mark.parametrize(
+    ("end", "leads"),
+    [
+        (chunk(finish_reason="content_filter"), CALL),
+        (chunk(finish_reason="length"), CALL),
+        (chunk(refusal="no", finish_reason="stop"), CALL),
+        (STOP, ONE_OF_TWO),
+        (STOP, {**CALL, **options(no_store=True)}),
+    ],
+    ids=["filtered", "length", "refused", "one of two", "no_store"],
+)
+def test_what_may_not_be_kept_is_not_served_while_somebody_reads_it(mode: Mode, end, leads):
+    plugin = Caching(policy="all")
+    talk = Talk(mode, stream(chunk("a"), chunk("b"), end, DONE), OK, plugins=[plugin])
+
+    async def body() -> None:
+        async with talk.client() as client:
+            slow = await mode.create(client, **leads, stream=True)
+            (flight,) = plugin._flights._flying.values()
+            while not flight._over:
+                if mode.is_async:
+                    await asyncio.sleep(0.001)
+                else:  # what a task would have done
+                    drive(flight._pull("somebody"))
+            late = await talk.ask(client, **{**leads, "plugin_options": {}})
+            assert late.text == "hi there"
+            assert late.note("caching")["result"] == "miss"
+            await mode.close(slow)
+
+    mode.run(body)
+    assert talk.sent == 2
+    assert talk.transport.open_responses == 0
+
+
 # Other callers' limits
 
 

@@ -116,7 +116,7 @@ def test_recorded_streams_are_kept_as_they_were():
         reader = StreamReader(CONVERTER, max_event_bytes=2**24)
         pieces = [*reader.read(body), *(() if reader.done else reader.end())]
         items = [*unfolded(pieces)]
-        recording = Recording(2**24)
+        recording = Recording(2**24, 1)
         for item in items:
             recording.add(item, original=False)
         assert recording._items == [pack(item) for item in items]
