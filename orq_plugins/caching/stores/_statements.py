@@ -7,6 +7,8 @@ import time
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from orq_plugins.caching.stores.protocol import SECRET
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -117,7 +119,7 @@ def write(
     max_bytes: int,
 ) -> None:
     """Keep a value, and forget others until all fit."""
-    size = len(key) + len(value)
+    size = 0 if key == SECRET else len(key) + len(value)
     with _writing(connection):
         connection.execute("DELETE FROM answers WHERE key = ?", (key,))
         connection.execute(
@@ -138,7 +140,7 @@ def _make_room(connection: sqlite3.Connection, key: str, max_bytes: int) -> None
         return
     gone: list[tuple[str]] = []
     oldest = connection.execute(
-        "SELECT key, size FROM answers WHERE key != ? ORDER BY used", (key,)
+        "SELECT key, size FROM answers WHERE key NOT IN (?, ?) ORDER BY used", (key, SECRET)
     )
     with closing(oldest):
         for other, size in oldest:

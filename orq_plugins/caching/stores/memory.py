@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from orq_plugins._lock import Lock
 from orq_plugins.caching.stores._bounds import checked_bytes
+from orq_plugins.caching.stores.protocol import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +72,7 @@ class MemoryStore:
             self._values[key] = value, None if ttl is None else self._clock() + ttl
             self._size += size
             while self._size > self._max_bytes:
-                self._remove(next(iter(self._values)))
+                self._remove(next(each for each in self._values if each != SECRET))
 
     async def delete(self, runtime: Runtime, key: str) -> None:
         """See `Store`."""
@@ -97,4 +98,4 @@ class MemoryStore:
 
 
 def _size(key: str, value: bytes) -> int:
-    return len(key) + len(value) + _OVERHEAD
+    return 0 if key == SECRET else len(key) + len(value) + _OVERHEAD

@@ -8,12 +8,18 @@ if TYPE_CHECKING:
     from orq_core import Runtime
 
 
+SECRET = "orq-secret"  # noqa: S105 - a key, not what is under it
+"""The key of the secret that all other keys are made with: without it nothing is found again."""
+
+
 class Store(Protocol):
     """Bytes by key, for some time.
 
     Every method is a coroutine that gets the call's runtime: ``await runtime.run(function, …)``
     calls what blocks, inline or in a thread; ``runtime.is_async`` tells which. In blocking mode
     none may suspend. What a store raises counts as a miss.
+
+    A store that forgets to make room should forget what is under `SECRET` last, if at all.
 
     A store may have ``peek``, with the arguments of ``get``, which leaves no trace: it creates no
     file and makes no entry the last one used. Dry runs ask it in place of ``get``.

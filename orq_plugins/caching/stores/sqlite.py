@@ -55,8 +55,8 @@ class SQLiteStore:
 
     ``path``: the file, made with access for its owner only; default `default_path`.
     ``busy_timeout``: seconds to wait for another process that writes, and for other threads.
-    ``clock``: seconds since 1970. What was used least recently goes first. A value larger than
-    the whole store is not kept.
+    ``clock``: seconds since 1970. What was used least recently goes first, but never the
+    secret that keys the others. A value larger than the whole store is not kept.
 
     The first time that the file is found damaged it is set aside, as ``….damaged`` and with a
     warning, and a new one begun. Usable from any thread and after a fork. Not for network drives:

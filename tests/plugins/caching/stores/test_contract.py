@@ -11,6 +11,7 @@ from orq_core._runtime import Asyncio, Blocking
 from orq_core.errors import ConfigurationError
 from orq_core.testing import Mode
 from orq_plugins.caching import MemoryStore, RedisStore, Sealed, SQLiteStore
+from orq_plugins.caching.stores.protocol import SECRET
 
 KINDS = ["memory", "sqlite", pytest.param("redis", marks=pytest.mark.real)]
 
@@ -225,6 +226,29 @@ def test_a_file_is_bounded(tmp_path: Any):
         return found
 
     assert Mode("sync").run(body) == list(range(52, 60))
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_a_full_store_keeps_the_secret(mode: Mode, kind: str, tmp_path: Any):
+    clock = Clock()
+    made: Any = MemoryStore(max_bytes=10_000, clock=clock)
+    if kind == "sqlite":
+        made = SQLiteStore(tmp_path / "a.sqlite3", max_bytes=10_000, clock=clock)
+
+    async def body(runtime: Any) -> list[int]:
+        await made.set(runtime, SECRET, b"value", None)
+        for number in range(60):
+            clock.now += 100
+            await made.set(runtime, f"k{number}", bytes(2_000), None)
+        await made.set(runtime, "all there is", bytes(9_000), None)
+        assert await made.get(runtime, SECRET) == b"value"
+        # It takes no room.
+        await made.set(runtime, SECRET, bytes(10_000), None)
+        assert await made.get(runtime, "all there is") is not None
+        await made.delete(runtime, SECRET)
+        return [number for number in range(60) if await made.get(runtime, f"k{number}")]
+
+    assert run(mode, made, body) == []
 
 
 def test_what_is_sealed_can_not_be_read_or_moved(mode: Mode):
