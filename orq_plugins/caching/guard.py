@@ -18,6 +18,10 @@ T = TypeVar("T")
 _log = logging.getLogger("orq")
 
 
+class StoreFailedError(Exception):
+    """The store raised something, or was too slow."""
+
+
 class GuardedStore:
     """Asks a store within ``seconds``; counts what fails and reports the first of it.
 
@@ -43,9 +47,13 @@ class GuardedStore:
             return await within(self._seconds, look, runtime, key)
         return await look(runtime, key)
 
-    async def set(self, runtime: Runtime, key: str, value: bytes, ttl: float | None) -> None:
-        """Store, if the store can."""
-        await self._try(runtime, None, self.store.set, key, value, ttl)
+    async def set(self, runtime: Runtime, key: str, value: bytes, ttl: float | None) -> bool:
+        """Store, if the store can; tell whether it could."""
+        try:
+            await self.ask(runtime, self.store.set, key, value, ttl)
+        except StoreFailedError:
+            return False
+        return True
 
     async def acquire(self, runtime: Runtime, key: str, owner: str, seconds: float) -> bool:
         """Take a lease; granted when the store can't say."""
@@ -59,15 +67,23 @@ class GuardedStore:
         """Release what the store holds open."""
         await self._try(runtime, None, self.store.close)
 
-    async def _try(
-        self, runtime: Runtime, otherwise: T, ask: Callable[..., Awaitable[T]], *args: Any
-    ) -> T:
+    async def ask(self, runtime: Runtime, ask: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Ask one of the store's methods; raises StoreFailedError, where a miss won't do."""
         try:
             if runtime.is_async:
                 return await within(self._seconds, ask, runtime, *args)
             return await ask(runtime, *args)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the call goes on
+        except Exception as error:
             self._failed(error)
+            raise StoreFailedError from error
+
+    async def _try(
+        self, runtime: Runtime, otherwise: T, ask: Callable[..., Awaitable[T]], *args: Any
+    ) -> T:
+        try:
+            return await self.ask(runtime, ask, *args)
+        except StoreFailedError:
+            # Whatever it is, the call goes on.
             return otherwise
 
     def _failed(self, error: Exception) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import secrets
 from typing import TYPE_CHECKING
 
 from orq_plugins.caching.entry import Entry
 from orq_plugins.caching.key import key_of
+from orq_plugins.caching.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from orq_core.models import ChatCompletionRequest
     from orq_plugins.caching.guard import GuardedStore
     from orq_plugins.caching.policy import CacheOptions, Freshness
-
-_SECRET = "orq-secret"  # noqa: S105 - the name under which a store keeps it
-_BYTES = 32
-_PATIENCE = (20, 0.02)  # looks for a secret that another process is making, seconds between them
-_LEASE = 1.0
 
 
 class Shelf:
@@ -38,22 +33,18 @@ class Shelf:
         self._store = store
         self._freshness = freshness
         self._clock = clock
-        self._secret: dict[str, bytes] = {} if secret is None else {"": secret}
+        self._secret = Secret(store, secret)
         self._namespace = namespace
 
     async def key(self, call: Call, request: ChatCompletionRequest, options: CacheOptions) -> str:
         """Return the key of a request's answer."""
-        secret = self._secret.get("")
-        if secret is None:
-            # Of several calls that make one at the same time, the first one's is everybody's.
-            secret = self._secret.setdefault("", await self._shared_secret(call))
-        return self._key(secret, call, request, options)
+        return self._key(await self._secret.of(call), call, request, options)
 
     async def known_key(
         self, call: Call, request: ChatCompletionRequest, options: CacheOptions
     ) -> str | None:
         """Return the key without making a secret for it; None when there is no secret yet."""
-        secret = self._secret.get("") or await self._store.peek(call.runtime, _SECRET)
+        secret = await self._secret.known(call.runtime)
         return None if secret is None else self._key(secret, call, request, options)
 
     async def peek(self, runtime: Runtime, key: str) -> Entry | None:
@@ -89,7 +80,9 @@ class Shelf:
         freshness, ttl = self._freshness, self.ttl(options)
         entry = Entry(self._clock() - age, ttl, items)
         kept: float | None = ttl + max(freshness.stale_while_revalidate, freshness.stale_if_error)
-        await self._store.set(runtime, key, entry.dump(), None if kept == math.inf else kept)
+        seconds = None if kept == math.inf else kept
+        if await self._store.set(runtime, key, entry.dump(), seconds):
+            await self._secret.renew(runtime)
 
     async def release(self, call: Call, key: str) -> None:
         """Give back the lease on a key."""
@@ -111,24 +104,6 @@ class Shelf:
     def serves_on_error(self, entry: Entry, options: CacheOptions) -> bool:
         """Tell whether a stale entry serves when the router is down."""
         return self.age(entry) < _ttl(entry, options) + self._freshness.stale_if_error
-
-    async def _shared_secret(self, call: Call) -> bytes:
-        """Return the secret that the store keeps for all who use it, made by the first of them."""
-        looks, pause = _PATIENCE
-        mine = secrets.token_bytes(_BYTES)
-        for _ in range(looks):
-            kept = await self._store.get(call.runtime, _SECRET)
-            if kept is not None:
-                return kept
-            if await self._store.acquire(call.runtime, _SECRET, call.id, _LEASE):
-                # Whoever held the lease before may have stored one since.
-                kept = await self._store.get(call.runtime, _SECRET)
-                if kept is None:
-                    await self._store.set(call.runtime, _SECRET, mine, None)
-                await self._store.release(call.runtime, _SECRET, call.id)
-                return kept or mine
-            await call.sleep(pause)
-        return mine
 
 
 def _ttl(entry: Entry, options: CacheOptions) -> float:
