@@ -43,10 +43,10 @@ def key_of(
     """Return the key of a request's answer: HMAC-SHA256 in hexadecimal.
 
     It covers the endpoint, who asks, and everything in the body that may change the answer, fields
-    unknown to this library included. ``url`` counts without its query.
+    unknown to this library included.
     """
     digest = hmac.new(secret, VERSION, hashlib.sha256)
-    for part in (url.partition("?")[0], tenant, namespace, canonical(to_dict(request))):
+    for part in (url, tenant, namespace, canonical(to_dict(request))):
         data = part.encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(8, "big"))
         digest.update(data)

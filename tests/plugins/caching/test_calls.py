@@ -16,7 +16,7 @@ from orq_core import (
 )
 from orq_core.testing import DONE, Cut, Mode, Stall, chunk, completion, reply, stream
 from orq_plugins.caching import CacheMissError, Caching, MemoryStore
-from tests.plugins.talk import HELLO, KEY, OK, OK_STREAM, Talk, ask
+from tests.plugins.talk import HELLO, KEY, OK, OK_STREAM, SERVER, Talk, ask
 
 ASK = {"temperature": 0}
 STREAMED = {**ASK, "stream": True}
@@ -323,6 +323,13 @@ def test_tenants_may_be_known_by_other_headers(mode: Mode, header):
         "miss",
         "hit",
     ]
+
+
+def test_servers_told_apart_by_their_query(mode: Mode):
+    talk = Talk(mode, OK, plugins=[Caching()])
+    urls = [f"{SERVER}/v1?deployment={name}" for name in "aba"]
+    answers = talk.all(*({**ASK, "server_url": url} for url in urls))
+    assert results(answers) == ["miss", "miss", "hit"]
 
 
 def test_a_namespace_is_shared(mode: Mode):

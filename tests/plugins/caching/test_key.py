@@ -73,13 +73,11 @@ def test_who_asks_and_where_changes_the_key():
         key(tenant="b"),
         key(namespace="n"),
         key(url="https://other.example.test/v2/router/chat/completions"),
+        key(url=f"{URL}?deployment=a"),
+        key(url=f"{URL}?deployment=b"),
         key(secret=b"another"),
     }
-    assert len(keys) == 5
-
-
-def test_a_query_does_not():
-    assert key(url=f"{URL}?trace=1") == key()
+    assert len(keys) == 7
 
 
 def test_the_order_of_keys_and_the_type_of_numbers_do_not():
