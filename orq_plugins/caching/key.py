@@ -38,15 +38,22 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 
 
 def key_of(
-    secret: bytes, request: ChatCompletionRequest, *, url: str, tenant: str, namespace: str
+    secret: bytes,
+    request: ChatCompletionRequest,
+    *,
+    url: str,
+    tenant: str,
+    namespace: str,
+    redaction: str = "",
 ) -> str:
     """Return the key of a request's answer: HMAC-SHA256 in hexadecimal.
 
     It covers the endpoint, who asks, and everything in the body that may change the answer, fields
-    unknown to this library included.
+    unknown to this library included. ``redaction``: the mode that the call asks for, if any, which
+    decides what of an answer is taken out before it comes here.
     """
     digest = hmac.new(secret, VERSION, hashlib.sha256)
-    for part in (url, tenant, namespace, canonical(to_dict(request))):
+    for part in (url, tenant, namespace, redaction, canonical(to_dict(request))):
         data = part.encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(8, "big"))
         digest.update(data)

@@ -57,7 +57,14 @@ class Shelf:
     ) -> str:
         namespace = options.namespace if options.namespace is not None else self._namespace
         tenant = call.tenant(secret) if namespace is None else ""
-        return key_of(secret, request, url=call.url, tenant=tenant, namespace=namespace or "")
+        return key_of(
+            secret,
+            request,
+            url=call.url,
+            tenant=tenant,
+            namespace=namespace or "",
+            redaction=str(call.options_for("redaction").get("mode", "")),
+        )
 
     async def find(self, runtime: Runtime, key: str) -> Entry | None:
         """Return the entry of a key, however old."""

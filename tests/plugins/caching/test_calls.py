@@ -15,6 +15,7 @@ from orq_core import (
     to_dict,
 )
 from orq_core.testing import DONE, Cut, Mode, Stall, chunk, completion, reply, stream
+from orq_plugins import Redaction
 from orq_plugins.caching import CacheMissError, Caching, MemoryStore
 from tests.plugins.talk import HELLO, KEY, OK, OK_STREAM, SERVER, Talk, ask
 
@@ -323,6 +324,16 @@ def test_tenants_may_be_known_by_other_headers(mode: Mode, header):
         "miss",
         "hit",
     ]
+
+
+@pytest.mark.parametrize("asked", ["audit", "off"])
+def test_what_one_call_leaves_in_an_answer_is_not_served_to_another(mode: Mode, asked: str):
+    said = reply(completion("bob@private.test does"))
+    talk = Talk(mode, said, plugins=[Redaction(), Caching(policy="all")])
+    open_call = {"plugin_options": {"redaction": {"mode": asked}}}
+    answers = talk.all(open_call, {}, open_call, {})
+    assert [answer.text for answer in answers] == ["bob@private.test does", "[EMAIL] does"] * 2
+    assert results(answers) == ["miss", "miss", "hit", "hit"]
 
 
 def test_servers_told_apart_by_their_query(mode: Mode):

@@ -76,8 +76,10 @@ def test_who_asks_and_where_changes_the_key():
         key(url=f"{URL}?deployment=a"),
         key(url=f"{URL}?deployment=b"),
         key(secret=b"another"),
+        key(redaction="audit"),
+        key(redaction="off"),
     }
-    assert len(keys) == 7
+    assert len(keys) == 9
 
 
 def test_the_order_of_keys_and_the_type_of_numbers_do_not():
