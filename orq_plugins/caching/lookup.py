@@ -17,7 +17,7 @@ from orq_plugins.caching.landing import Landing
 from orq_plugins.caching.sharing import Lost
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from orq_core import Call, Item, Items, Proceed
     from orq_core.models import ChatCompletionRequest
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from orq_plugins.caching.flights import Flights
     from orq_plugins.caching.policy import CacheOptions
     from orq_plugins.caching.shelf import Shelf
+
+    TakesPart = Callable[[Call, ChatCompletionRequest], bool]
 
 _DOWN = (APIConnectionError, APITimeoutError, InternalServerError, StreamInterruptedError)
 _SHOWN = 12  # characters of a key that the notes show
@@ -38,13 +40,25 @@ class CacheMissError(PluginError):
 class Lookup:
     """Looks an answer up, or follows the request that fetches it."""
 
-    def __init__(self, shelf: Shelf, flights: Flights, options: CacheOptions) -> None:
-        """Act for one call, by its options."""
+    def __init__(
+        self, shelf: Shelf, flights: Flights, options: CacheOptions, takes_part: TakesPart
+    ) -> None:
+        """Act for one call, by its options; ``takes_part`` was true of its own request."""
         self._shelf = shelf
         self._flights = flights
         self._options = options
+        self._takes_part = takes_part
 
-    async def around(self, call: Call, request: ChatCompletionRequest, proceed: Proceed) -> Items:
+    def around(self, call: Call, request: ChatCompletionRequest, proceed: Proceed) -> Items:
+        """Return what `_answered` yields, if what other layers made of the request takes part."""
+        if request is call.request or self._takes_part(call, request):
+            return self._answered(call, request, proceed)
+        call.note("caching", result="bypass")
+        return proceed(request)
+
+    async def _answered(
+        self, call: Call, request: ChatCompletionRequest, proceed: Proceed
+    ) -> Items:
         """Yield the stored answer, or the one that is asked for now."""
         shelf, options = self._shelf, self._options
         key = await shelf.key(call, request, options)

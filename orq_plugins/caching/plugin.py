@@ -83,17 +83,20 @@ class Caching:
     async def orq_explain(self, call: Call, request: ChatCompletionRequest) -> dict[str, Any]:
         """Tell the key, and whether the answer is there; nothing is stored or touched."""
         lookup = self._lookup(call)
-        if lookup is None:
+        if lookup is None or not self._takes_part(call, request):
             return {"result": "bypass", "policy": self._policy}
         return {**await lookup.explain(call, request), "policy": self._policy}
 
     def _lookup(self, call: Call) -> Lookup | None:
         options = CacheOptions.of(call.options_for(self.name))
+        if options.bypass or not self._takes_part(call, call.request):
+            return None
+        return Lookup(self._shelf, self._flights, options, self._takes_part)
+
+    def _takes_part(self, call: Call, request: ChatCompletionRequest) -> bool:
         if self._decide is None:
-            wanted = self.name in call.options.plugin_options
-        else:
-            wanted = self._decide(call.request)
-        return None if options.bypass or not wanted else Lookup(self._shelf, self._flights, options)
+            return self.name in call.options.plugin_options
+        return self._decide(request)
 
     @hookimpl
     async def orq_client_closed(self, client: Orq | AsyncOrq) -> None:

@@ -6,13 +6,16 @@ import logging
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from orq_core import (
     APIStatusError,
     ConfigurationError,
     InternalServerError,
     Timeout,
+    hookimpl,
     to_dict,
+    transform,
 )
 from orq_core.testing import DONE, Cut, Mode, Stall, chunk, completion, reply, stream
 from orq_plugins import Redaction
@@ -96,6 +99,43 @@ def test_which_calls_take_part(mode: Mode, policy, call, cached):
     answers = talk.all(call, call)
     assert talk.sent == (1 if cached else 2)
     assert results(answers) == (["miss", "hit"] if cached else ["bypass", "bypass"])
+
+
+class Changing:
+    """Stands outside of the cache and sends every request with other fields."""
+
+    def __init__(self, **fields: Any) -> None:
+        self.fields = fields
+
+    @hookimpl(tryfirst=True)
+    def orq_wrap_create(self, call: Any) -> Any:
+        return transform(request=lambda request: evolve(request, **self.fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "call", "cached"),
+    [
+        ({"temperature": 1.0}, ASK, False),
+        ({"temperature": 1.0}, STREAMED, False),
+        ({"n": 2}, ASK, False),
+        ({"temperature": 0}, {}, False),
+        ({"model": "fake/other"}, ASK, True),
+    ],
+)
+def test_what_other_layers_made_of_the_request_has_to_take_part(mode: Mode, fields, call, cached):
+    talk = Talk(mode, OK, plugins=[Changing(**fields), Caching()])
+    answers = talk.all(call, call)
+    assert talk.sent == (1 if cached else 2)
+    assert results(answers) == (["miss", "hit"] if cached else ["bypass", "bypass"])
+
+    async def body() -> Any:
+        async with talk.client() as client:
+            given = {"messages": HELLO, "model": "fake/model", **call}
+            told = client.explain(**given)
+            return await told if mode.is_async else told
+
+    (facts,) = [layer.facts for layer in mode.run(body).layers if layer.plugin == "caching"] or [{}]
+    assert facts.get("result", "bypass") == ("hit" if cached else "bypass")
 
 
 NOT_KEPT = {
