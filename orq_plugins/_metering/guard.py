@@ -21,7 +21,7 @@ OnFailure = Literal["open", "closed"]
 
 _log = logging.getLogger("orq")
 _REST = 1.0  # seconds that a store which failed is left alone
-_running: set[asyncio.Task[Any]] = set()
+_running: dict[asyncio.Task[Any], Guard] = {}
 
 
 class Guard:
@@ -43,17 +43,22 @@ class Guard:
         self._rests_until = -math.inf
 
     async def ask(
-        self, runtime: Runtime, method: Callable[..., Awaitable[T]], *args: Any
+        self,
+        runtime: Runtime,
+        method: Callable[..., Awaitable[T]],
+        *args: Any,
+        late: Callable[[T], Awaitable[object]] | None = None,
     ) -> T | None:
         """Return the answer; None when the store failed and calls go on all the same.
 
         A store that has just failed is not asked: callers would wait for it one after the other.
-        Raises PluginError when calls don't go on.
+        ``late`` is given an answer that comes when nobody waits any more, since the store has done
+        what it was asked for. Raises PluginError when calls don't go on.
         """
         cause: Exception | None = None
         if runtime.now() >= self._rests_until:
             try:
-                return await self._asked(runtime, method, *args, finish=False)
+                return await self._asked(runtime, method, *args, late=late)
             except Exception as error:  # noqa: BLE001 - whatever it is, the user decides
                 self._failed(error)
                 self._rests_until = runtime.now() + _REST
@@ -78,33 +83,55 @@ class Guard:
         Under asyncio it is told even if the call's task is cancelled meanwhile.
         """
         try:
-            return await self._asked(runtime, method, *args, finish=True)
+            return await self._asked(runtime, method, *args)
         except Exception as error:  # noqa: BLE001 - the call is over
             self._failed(error)
         return None
 
+    async def close(self, runtime: Runtime, store: Callable[[Runtime], Awaitable[object]]) -> None:
+        """Close the store by calling ``store``, once what goes on after its call is done."""
+        if runtime.is_async:
+            loop = asyncio.get_running_loop()
+            of_guards = tuple(_running.items())
+            tasks = [task for task, of in of_guards if of is self and task.get_loop() is loop]
+            if tasks:
+                await asyncio.wait(tasks, timeout=self._seconds)
+        await self.tell(runtime, store)
+
     async def _asked(
-        self, runtime: Runtime, method: Callable[..., Awaitable[T]], *args: Any, finish: bool
+        self,
+        runtime: Runtime,
+        method: Callable[..., Awaitable[T]],
+        *args: Any,
+        late: Callable[[T], Awaitable[object]] | None = None,
     ) -> T:
         if not (runtime.is_async and self._is_shared):
             return await method(runtime, *args)
-
-        async def asked() -> T:
-            return await method(runtime, *args)
-
-        task = asyncio.get_running_loop().create_task(asked())
-        _running.add(task)
-        task.add_done_callback(_heard)
+        task = self._begin(method(runtime, *args))
         try:
             await asyncio.wait((task,), timeout=self._seconds)
         except BaseException:
-            if not finish:
-                task.cancel()
+            if late is not None:
+                self._begin(_give(task, late))
             raise
-        if not task.done():
+        if task.done():
+            return task.result()
+        if late is None:
             task.cancel()
-            raise TimeoutError
-        return task.result()
+        else:
+            self._begin(_give(task, late))
+        raise TimeoutError
+
+    def _begin(self, work: Awaitable[T]) -> asyncio.Task[T]:
+        """Run it in a task that nobody has to wait for."""
+
+        async def body() -> T:
+            return await work
+
+        task = asyncio.get_running_loop().create_task(body())
+        _running[task] = self
+        task.add_done_callback(_heard)
+        return task
 
     def _failed(self, error: Exception) -> None:
         self.failures += 1
@@ -117,8 +144,12 @@ class Guard:
             )
 
 
+async def _give(task: asyncio.Task[T], late: Callable[[T], Awaitable[object]]) -> None:
+    await late(await task)
+
+
 def _heard(task: asyncio.Task[Any]) -> None:
     """Take note of a failure after which nobody will ask."""
-    _running.discard(task)
+    _running.pop(task, None)
     if not task.cancelled():
         task.exception()

@@ -139,7 +139,7 @@ class Budget:
     @hookimpl
     async def orq_client_closed(self, client: Orq | AsyncOrq) -> None:
         """Release what the store holds open; it opens again when it is asked again."""
-        await self.guard.tell(client.runtime, self.store.close)
+        await self.guard.close(client.runtime, self.store.close)
 
     async def around(self, call: Call, request: ChatCompletionRequest, proceed: Proceed) -> Items:
         """Reserve, pass everything on, and settle."""

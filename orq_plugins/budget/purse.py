@@ -80,18 +80,31 @@ class Purse:
     ) -> Reserved | None:
         """Reserve in all budgets of a scope; None when there is none, or the store failed.
 
-        Raises BudgetExceededError, with nothing reserved.
+        Raises BudgetExceededError. Whatever it raises, nothing stays reserved.
         """
         if not limits:
             return None
         now = self._clock()
         accounts = [_account(scope, limit, now) for limit in limits]
-        asked = await self._guard.ask(call.runtime, self._store.reserve, accounts, expected)
+        reserved = Reserved(scope, limits, accounts, expected)
+
+        async def undo(answer: tuple[bool, Sequence[Spent]]) -> None:
+            if answer[0]:
+                less = Spent(-expected.tokens, -expected.nano)
+                await self._guard.tell(call.runtime, self._store.settle, accounts, less)
+
+        asked = await self._guard.ask(
+            call.runtime, self._store.reserve, accounts, expected, late=undo
+        )
         if asked is None:
             return None
         fits, before = asked
-        reserved = Reserved(scope, limits, accounts, expected)
-        self._warn(call, reserved, before)
+        try:
+            self._warn(call, reserved, before)
+        except BaseException:
+            # Ctrl-C, in the user's function.
+            await undo(asked)
+            raise
         if not fits:
             raise _exceeded(call, reserved, before, now)
         return reserved

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import logging
 import pickle
+import time
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 from attrs import define
 
-from orq_core import APIConnectionError, ConfigurationError, OrqError, RetryPolicy
+from orq_core import APIConnectionError, ConfigurationError, OrqError, PluginError, RetryPolicy
 from orq_core.testing import DONE, Mode, Raise, Stall, chunk, completion, reply, stream
 from orq_plugins import (
     Budget,
@@ -273,6 +275,87 @@ class TestWaysOut:
             chunk(tool_calls=[{"index": 0, "function": {"name": "f", "arguments": "a" * 40}}]),
         ]
         assert self.spent(mode, events(*said, *FINISH)) == 130
+
+
+class SlowBudgets(MemoryBudgets):
+    """Reserves at once and says so late."""
+
+    is_shared = True
+
+    async def reserve(self, runtime: Any, accounts: Any, expected: Any) -> Any:
+        answer = await super().reserve(runtime, accounts, expected)
+        await runtime.sleep(0.05)
+        return answer
+
+
+async def nothing_left(budget: Budget) -> None:
+    latest = time.monotonic() + 5
+    while tokens_of(budget):
+        assert time.monotonic() < latest
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("delay", [0.02, 0.05, 0.0501])
+def test_a_call_cancelled_while_it_reserves_gives_it_back(delay: float):
+    budget = Budget(BudgetLimit(tokens=1000), store=SlowBudgets())
+    talk = Talk(Mode("async"), answer(), plugins=[budget])
+
+    async def body() -> None:
+        async with talk.client() as client:
+            task = asyncio.create_task(ask(talk.mode, client, max_tokens=900))
+            await asyncio.sleep(delay)
+            task.cancel()
+            await asyncio.wait((task,))
+            if task.cancelled():
+                await nothing_left(budget)
+
+    asyncio.run(body())
+
+
+def test_a_client_that_closes_waits_for_what_is_given_back():
+    budget = Budget(BudgetLimit(tokens=1000), store=SlowBudgets())
+    talk = Talk(Mode("async"), answer(), plugins=[budget])
+
+    async def body() -> None:
+        async with talk.client() as client:
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(ask(talk.mode, client, max_tokens=900), 0.02)
+        assert tokens_of(budget) == 0
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize("way", ["open", "closed"])
+def test_a_store_that_answers_too_late_has_nothing_reserved(way: Any):
+    budget = Budget(
+        BudgetLimit(tokens=1000), store=SlowBudgets(), store_timeout=0.01, on_store_failure=way
+    )
+    talk = Talk(Mode("async"), answer(), plugins=[budget])
+
+    async def body() -> None:
+        async with talk.client() as client:
+            one = await ask(talk.mode, client, max_tokens=900)
+            assert type(one.error) is (PluginError if way == "closed" else type(None))
+            await nothing_left(budget)
+
+    asyncio.run(body())
+
+
+class Interrupt(BaseException):
+    """As Ctrl-C, which a test's own loop would not survive."""
+
+
+def test_an_interrupted_warning_gives_back_what_was_reserved(mode: Mode):
+    def on_soft(warning: Any) -> None:
+        raise Interrupt
+
+    limit, store = BudgetLimit(tokens=1000, soft=0.1), MemoryBudgets()
+    assert Talk(mode, answer(), plugins=[Budget(limit, store=store)]).one().error is None
+    budget = Budget(limit, store=store, on_soft=on_soft)
+    talk = Talk(mode, answer(), plugins=[budget])
+    with pytest.raises(Interrupt):
+        talk.one()
+    assert (tokens_of(budget), talk.sent) == (150, 0)
 
 
 def test_a_hit_of_the_cache_costs_nothing(mode: Mode):
