@@ -42,6 +42,10 @@ class Guard:
         self._seconds = seconds
         self._rests_until = -math.inf
 
+    def rests(self, runtime: Runtime) -> bool:
+        """Tell whether the store has just failed, and so is not asked."""
+        return runtime.now() < self._rests_until
+
     async def ask(
         self,
         runtime: Runtime,
@@ -56,7 +60,7 @@ class Guard:
         what it was asked for. Raises PluginError when calls don't go on.
         """
         cause: Exception | None = None
-        if runtime.now() >= self._rests_until:
+        if not self.rests(runtime):
             try:
                 return await self._asked(runtime, method, *args, late=late)
             except Exception as error:  # noqa: BLE001 - whatever it is, the user decides

@@ -98,10 +98,18 @@ class Turnstile:
             told = self._hearing(want.scope).wait(call.now(), want.tokens)
         if told > 0:
             return Verdict(wait=told)
+
+        async def late(verdict: Verdict) -> None:
+            if verdict.slot is not None:
+                await self._drop(call, want)
+
+        is_asked = not self._guard.rests(call.runtime)
         try:
-            return await self._guard.ask(call.runtime, self._store.take, self._rates, want)
-        except BaseException as error:
-            if not isinstance(error, Exception):
+            return await self._guard.ask(
+                call.runtime, self._store.take, self._rates, want, late=late
+            )
+        except BaseException:
+            if is_asked:
                 await self._drop(call, want)
             raise
 

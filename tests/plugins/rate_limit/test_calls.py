@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from orq_core import ConnectError, OrqError, RateLimitError, RetryPolicy
+from orq_core import ConnectError, OrqError, PluginError, RateLimitError, RetryPolicy
 from orq_core.testing import DONE, Mode, Raise, ScriptedTransport, chunk, completion, reply, stream
-from orq_plugins import RateLimit, RateLimitWaitError, Retries
+from orq_plugins import MemoryLimits, RateLimit, RateLimitWaitError, Retries
 from tests.plugins.rate_limit.clock import prepare, run
 from tests.plugins.talk import HELLO, KEY, SERVER, ask
 
@@ -260,6 +260,71 @@ def test_any_way_out_frees_the_place(mode: Mode):
             assert last.error is None
 
     run(mode, body)
+
+
+class SlowLimits(MemoryLimits):
+    """Grants the first place at once and says so too late."""
+
+    is_shared = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_slow = True
+        self.drops = 0
+
+    async def take(self, runtime: Any, rates: Any, want: Any) -> Any:
+        verdict = await super().take(runtime, rates, want)
+        if self.is_slow:
+            self.is_slow = False
+            if not runtime.is_async:
+                raise TimeoutError
+            await runtime.sleep(1)
+        return verdict
+
+    async def drop(self, runtime: Any, want: Any) -> None:
+        self.drops += 1
+        self._scopes[want.scope].owners.discard(want.owner)
+
+
+@pytest.mark.parametrize("way", ["open", "closed"])
+def test_a_place_granted_too_late_is_free_again(mode: Mode, way: Any):
+    store = SlowLimits()
+    plugin = RateLimit(concurrency=1, store=store, on_store_failure=way, max_wait=1)
+    scene = Scene(mode, OK, plugins=[plugin])
+
+    async def body(runtime: Any) -> None:
+        async with scene.client(runtime) as client:
+            first = await ask(mode, client)
+            assert type(first.error) is (PluginError if way == "closed" else type(None))
+            drops = store.drops
+            if way == "closed":
+                assert type((await ask(mode, client)).error) is PluginError
+                assert store.drops == drops  # nobody had asked
+            await runtime.sleep(2)
+            assert (await ask(mode, client)).error is None
+
+    run(mode, body)
+
+
+def test_a_place_that_is_granted_after_its_call_is_over_is_free_again():
+    """The place that the store names last would stay taken for as long as the call might last."""
+    store = SlowLimits()
+    scene = Scene(Mode("async"), OK, plugins=[RateLimit(concurrency=1, store=store)])
+
+    async def late(runtime: Any, rates: Any, want: Any) -> Any:
+        await runtime.sleep(5)
+        return await MemoryLimits.take(store, runtime, rates, want)
+
+    store.take = late  # type: ignore[method-assign]
+
+    async def body(runtime: Any) -> None:
+        async with scene.client(runtime) as client:
+            assert (await ask(scene.mode, client)).error is None
+            await runtime.sleep(6)
+            (counts,) = store._scopes.values()
+            assert counts.owners == set()
+
+    run(scene.mode, body)
 
 
 @pytest.mark.parametrize(
