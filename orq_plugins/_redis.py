@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import math
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from orq_core import ConfigurationError
+from orq_plugins._lock import Lock
 from orq_plugins._per_loop import PerLoop
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from orq_core import Runtime
 
 _MOST = 2**31
@@ -65,11 +69,10 @@ class RedisConnections:
         except ValueError:
             # Its message may quote the URL, and so a password.
             raise ConfigurationError("url: redis-py can't read it") from None
-        self._is_ours = client is None
-        self._client: Any = made if client is None else client
-        self._given_async = async_client
+        self._given, self._given_async = client, async_client
+        self._blocking = _Blocking(lambda: kind.from_url(url, **options))
         self._clients = PerLoop(lambda: _Client(async_kind.from_url(url, **options)))
-        for each in (self._client, async_client):
+        for each in (made if client is None else client, async_client):
             if _decodes(each):
                 raise ConfigurationError("decode_responses: answers are bytes, switch it off")
 
@@ -79,27 +82,86 @@ class RedisConnections:
             if self._given_async is not None:
                 return await getattr(self._given_async, command)(*args, **options)
             ours: _Client = await self._clients.get()
-            async with ours.turns:
-                return await getattr(ours.client, command)(*args, **options)
-        return getattr(self._client, command)(*args, **options)
+            return await ours.ask(command, *args, **options)
+        if self._given is not None:
+            return getattr(self._given, command)(*args, **options)
+        with self._blocking.client() as client:
+            return getattr(client, command)(*args, **options)
 
     async def close(self, runtime: Runtime) -> None:
-        """Close what is ours; under asyncio the connections of the running loop."""
-        if runtime.is_async:
+        """Close what is ours; under asyncio the connections of the running loop.
+
+        Commands on their way, of others who share the store, come to their end first.
+        """
+        if not runtime.is_async:
+            self._blocking.close()
+        elif self._given_async is None:
+            ours: _Client = await self._clients.get()
+            ours.is_retired = True
             await self._clients.close()
-        elif self._is_ours:
-            self._client.close()
 
 
 class _Client:
-    """A loop's client, and turns to use it: thousands of tasks need no connection each."""
+    """A loop's client, and turns to use it: thousands of tasks need no connection each.
+
+    Once retired, it is closed by the last one who uses it: redis-py itself would cut off the
+    others.
+    """
 
     def __init__(self, client: Any) -> None:
-        self.client = client
-        self.turns = asyncio.Semaphore(_TURNS)
+        self.is_retired = False
+        self._client = client
+        self._turns = asyncio.Semaphore(_TURNS)
+        self._users = 0
+
+    async def ask(self, command: str, *args: Any, **options: Any) -> Any:
+        self._users += 1
+        try:
+            async with self._turns:
+                return await getattr(self._client, command)(*args, **options)
+        finally:
+            self._users -= 1
+            if self.is_retired and not self._users:
+                await self._client.aclose()
 
     async def aclose(self) -> None:
-        await self.client.aclose()
+        if not (self.is_retired and self._users):
+            await self._client.aclose()
+
+
+class _Blocking:
+    """The client of all threads; it is closed as `_Client` is."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._lock = Lock()
+        self._client: Any = None
+        self._users: dict[Any, int] = {}
+
+    @contextmanager
+    def client(self) -> Iterator[Any]:
+        with self._lock:
+            if self._client is None:
+                self._client = self._make()
+            client = self._client
+            self._users[client] = self._users.get(client, 0) + 1
+        try:
+            yield client
+        finally:
+            with self._lock:
+                left = self._users.pop(client) - 1
+                if left:
+                    self._users[client] = left
+                is_over = not left and client is not self._client
+            if is_over:
+                client.close()
+
+    def close(self) -> None:
+        with self._lock:
+            client, self._client = self._client, None
+            is_free = client not in self._users
+        if client is not None and is_free:
+            client.close()
 
 
 def milliseconds(seconds: float) -> int:

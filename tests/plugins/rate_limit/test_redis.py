@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +250,59 @@ def test_a_server_that_stalls_holds_no_call_up(mode: Mode, valkey: Any):
                 valkey.go_on()
 
     assert mode.run(body) < 3
+
+
+@pytest.mark.real
+def test_a_client_that_closes_cuts_nobody_off(mode: Mode, valkey: Any):
+    """Others share the store: what they asked is answered, then the connection is closed."""
+    import redis
+
+    runtime, store = runtime_of(mode), RedisLimits(valkey.url, timeout=5)
+    rates = Rates(requests=10)
+
+    async def asked() -> None:
+        assert (await store.take(runtime, rates, want("late"))).slot is not None
+
+    async def body(threads: Any) -> None:
+        await store.take(runtime, rates, want("first"))
+        valkey.stall()
+        if mode.is_async:
+            task: Any = asyncio.create_task(asked())
+        else:
+            task = threads.submit(lambda: drive(asked()))
+        await runtime.sleep(0.05)
+        await store.close(runtime)
+        valkey.go_on()
+        await (task if mode.is_async else runtime.run(task.result, 10))
+        with redis.Redis.from_url(valkey.url) as looker:
+            assert len(looker.client_list()) == 1
+        assert (await store.take(runtime, rates, want("again"))).slot is not None
+        await store.close(runtime)
+        await store.close(runtime)
+
+    with ThreadPoolExecutor(1) as threads:
+        mode.run(lambda: body(threads))
+
+
+@pytest.mark.real
+def test_clients_that_come_and_go_share_a_plugin(mode: Mode, valkey: Any):
+    plugin = RateLimit(store=RedisLimits(valkey.url, timeout=5), store_timeout=5)
+
+    async def one() -> None:
+        for _ in range(20):
+            async with Talk(mode, OK, plugins=[plugin]).client() as client:
+                assert (await ask(mode, client)).error is None
+
+    async def body() -> None:
+        if mode.is_async:
+            await asyncio.gather(*[one() for _ in range(4)])
+        else:
+            with ThreadPoolExecutor(4) as threads:
+                for each in [threads.submit(lambda: drive(one())) for _ in range(4)]:
+                    each.result(30)
+
+    mode.run(body)
+    assert plugin.guard.failures == 0
 
 
 @pytest.mark.real
