@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from attrs import define
+from attrs import define, evolve
 
 from orq_core import (
     APIStatusError,
@@ -31,6 +31,7 @@ class Tokens:
 
     ``source``: "server" when its usage says so, "estimated" from what was sent and has arrived,
     "none" when the server made no answer. ``cost`` is the server's own, None when it told none.
+    ``is_cut``: the answer ended early, and more had arrived than the server had counted.
     """
 
     prompt: int = 0
@@ -39,23 +40,23 @@ class Tokens:
     total: int = 0
     source: Source = "none"
     cost: float | None = None
+    is_cut: bool = False
 
 
 class Meter:
     """Sees the items of one attempt."""
 
-    __slots__ = ("_characters", "_prompt", "_usage")
+    __slots__ = ("_characters", "_counted", "_prompt", "_usage")
 
     def __init__(self, prompt: int) -> None:
         """Begin with an estimate of the prompt's tokens."""
         self._prompt = prompt
         self._characters = 0
+        self._counted = 0  # characters up to the last usage
         self._usage: Usage | None = None
 
     def item(self, item: Item) -> None:
         """See one item."""
-        if item.usage is not None:
-            self._usage = item.usage
         said_in = "message" if isinstance(item, ChatCompletion) else "delta"
         for choice in item.choices:
             said: Any = getattr(choice, said_in, None)
@@ -64,6 +65,8 @@ class Meter:
                 self._characters += len(content)
             if not content or said_in == "message":
                 self._rest(said)
+        if item.usage is not None:
+            self._usage, self._counted = item.usage, self._characters
 
     def _rest(self, said: Any) -> None:
         for name in _TEXTS:
@@ -98,6 +101,15 @@ class Meter:
             cost=_cost(getattr(usage, "extra", None)),
         )
 
+    def interrupted(self) -> Tokens:
+        """Return what the attempt took if it ended early: its usage may have been a running one."""
+        tokens = self.tokens()
+        arrived = math.ceil(self._characters / BYTES_PER_TOKEN)
+        if self._characters == self._counted or arrived <= tokens.completion:
+            return tokens
+        total = max(tokens.total, tokens.prompt + arrived)
+        return evolve(tokens, completion=arrived, total=total, source="estimated", is_cut=True)
+
 
 def consumed(call: Call, meter: Meter, error: BaseException | None, begun_before: int) -> Tokens:
     """Return what an attempt took that ended so; ``begun_before`` counts the attempts before it.
@@ -109,7 +121,7 @@ def consumed(call: Call, meter: Meter, error: BaseException | None, begun_before
     tokens = meter.tokens()
     if tokens.source != "server" and (refused or never_arrived(call, error, begun_before)):
         return Tokens()
-    return tokens
+    return tokens if error is None else meter.interrupted()
 
 
 def never_arrived(call: Call, error: BaseException | None, begun_before: int) -> bool:

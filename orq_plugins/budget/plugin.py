@@ -187,10 +187,11 @@ class Budget:
         return price
 
     def _cost(self, took: Tokens, price: Price | None, limits: Sequence[BudgetLimit]) -> int:
-        if took.cost is not None:
-            return round(took.cost * NANO)
-        if price is not None:
-            return price.nano(took)
+        told = None if took.cost is None else round(took.cost * NANO)
+        if price is not None and (told is None or took.is_cut):
+            return max(told or 0, price.nano(took))
+        if told is not None:
+            return told
         if took.source != "none" and _in_money(limits) and not self._has_missed:
             self._has_missed = True
             _log.warning(

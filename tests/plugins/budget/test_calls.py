@@ -104,6 +104,23 @@ def test_the_answers_own_cost_goes_first(mode: Mode, told: Any, prices: Any):
     assert refused[0].unit == "cost"
 
 
+def test_a_cost_without_tokens_goes_first(mode: Mode):
+    budget = Budget(BudgetLimit(cost=1000.0), prices={"*": (0.0, 5e6)}, answer_tokens=1)
+    told = reply({**completion("hi there"), "usage": {"cost": 0.25}})
+    assert Talk(mode, told, plugins=[budget]).one().note("budget")["cost"] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("prices", "cost"), [(None, 0.25), ({"*": (0.0, 5e6)}, 100.0), ({"*": (0.0, 1.0)}, 0.25)]
+)
+def test_a_running_cost_is_the_least(mode: Mode, prices: Any, cost: float):
+    budget = Budget(BudgetLimit(cost=1000.0), prices=prices, answer_tokens=1)
+    first = {**chunk("a" * 40), "usage": usage(10, 1, cost=0.25)}
+    broken = stream(first, chunk("a" * 40))
+    one = Talk(mode, broken, plugins=[budget]).one(stream=True)
+    assert one.note("budget")["cost"] == cost
+
+
 @pytest.mark.parametrize("told", ["nan", "-1", True, None, [1], "x", 1e300])
 def test_a_cost_that_is_none(mode: Mode, told: Any, caplog: Any):
     budget = Budget(BudgetLimit(cost=1.0))
@@ -230,6 +247,28 @@ class TestWaysOut:
     def test_closed_early(self, mode: Mode):
         given = events(*[chunk("a" * 40)] * 5, *FINISH)
         assert self.spent(mode, given.by_event(), read=3) == 100 + 20
+
+    @pytest.mark.parametrize("read", [1, 3, 5])
+    def test_closed_early_after_a_running_usage(self, mode: Mode, read: int):
+        """What a usage could not know yet counts by what has arrived."""
+        first = {**chunk("", role="assistant"), "usage": usage(10, 1)}
+        given = stream(first, *[chunk("a" * 40)] * 5, *FINISH).by_event()
+        arrived = 10 * (read - 1)
+        assert self.spent(mode, given, read=read) == 10 + max(1, arrived)
+
+    @pytest.mark.parametrize("end", [(), (Raise(APIConnectionError("gone")),)])
+    def test_broken_after_a_running_usage(self, mode: Mode, end: Any):
+        first = {**chunk("a" * 40), "usage": usage(10, 1)}
+        assert self.spent(mode, stream(first, chunk("a" * 40), *end)) == 10 + 20
+        assert self.answer.note("budget")["source"] == "estimated"
+
+    def test_closed_early_with_a_usage_in_each_chunk(self, mode: Mode):
+        parts = [{**chunk("a" * 40), "usage": usage(10, each)} for each in range(5)]
+        assert self.spent(mode, stream(*parts, *FINISH).by_event(), read=3) == 10 + 2
+
+    def test_whole_with_a_usage_before_the_last_text(self, mode: Mode):
+        first = {**chunk("a" * 40), "usage": usage(7, 5)}
+        assert self.spent(mode, stream(first, chunk("a" * 400), *FINISH)) == 12
 
     def test_broken_in_the_middle(self, mode: Mode):
         given = events(chunk("a" * 40), Raise(APIConnectionError("gone")))
