@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from orq_plugins._metering import Guard
     from orq_plugins.rate_limit.stores import LimitStore, Rates
 
-_LOOK = 0.25  # seconds between two looks at what other processes, too, can change
+_LOOK = 0.25  # seconds between two looks at what other plugins and processes, too, can change
 _LEASE = 3600.0  # seconds that a call without a limit of its own is taken to last
 _LEAST = 0.001  # seconds
 _GRACE = 30.0  # seconds that a call may take to end after its deadline
@@ -84,11 +84,11 @@ class Turnstile:
         finally:
             self._queue.leave(key, place)
 
-    def _pause(self, wait: float | None, left: float, is_first: bool) -> float:
+    @staticmethod
+    def _pause(wait: float | None, left: float, is_first: bool) -> float:
         if not is_first:
             return left
-        if self._store.is_shared:
-            left = min(left, _LOOK)
+        left = min(left, _LOOK)
         # Not so short that rounding errors could keep it from ever being over.
         return left if wait is None else max(_LEAST, min(wait, left))
 

@@ -169,6 +169,45 @@ def test_a_caller_that_is_cancelled_leaves_the_line():
     in_loop(body)
 
 
+@pytest.mark.parametrize("rates", [{"concurrency": 1}, {"tokens": 100}])
+def test_two_plugins_with_one_store_see_what_the_other_gives_back(rates: Any):
+    store = MemoryLimits()
+    one, other = (
+        Turnstile(store, Guard("rate_limit", store, "open", 1.0), Rates(**rates)) for _ in range(2)
+    )
+
+    async def body(runtime: Any) -> float:
+        async def first() -> None:
+            ticket = await one.enter(call_of(runtime), "s", "s", 100, 1000)
+            await asyncio.sleep(5)
+            await one.leave(call_of(runtime), ticket, requests=0, tokens=-100)
+
+        task = asyncio.create_task(first())
+        await asyncio.sleep(1)
+        began = runtime.now()
+        await other.enter(call_of(runtime), "s", "s", 100, 1000)
+        await task
+        return runtime.now() - began
+
+    assert 4 <= in_loop(body) <= 4.3
+
+
+def test_a_thread_sees_what_another_plugin_gives_back():
+    store = MemoryLimits()
+    one, other = (
+        Turnstile(store, Guard("rate_limit", store, "open", 1.0), Rates(concurrency=1))
+        for _ in range(2)
+    )
+    call = call_of(Blocking())
+    ticket = drive(one.enter(call, "s", "s", 1, 10))
+    leave = threading.Timer(0.1, lambda: drive(one.leave(call, ticket, requests=0, tokens=0)))
+    leave.start()
+    began = time.monotonic()
+    drive(other.enter(call_of(Blocking()), "s", "s", 1, 10))
+    assert time.monotonic() - began < 3
+    leave.join()
+
+
 def test_those_behind_an_impatient_caller_go_on():
     stile = turnstile(concurrency=1)
 
