@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 from attrs import define
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LONGEST = 600.0  # seconds that one answer can make others wait; then one call tries again
+_LOST = 1024  # requests that never arrived and are remembered
 
 # The names of OpenAI, which most gateways send; the bare ones are Orq's and count requests.
 _NAMES = {"requests": ("-requests", ""), "tokens": ("-tokens",)}
@@ -27,7 +29,7 @@ class Told:
     """One limit as the server sees it: what was left ``at`` a time, and how it comes back.
 
     ``rate``: so much a second, for limits that fill up steadily; None when all of it comes at
-    ``until``.
+    ``until``. ``heard``: the number of the request whose answer told it.
     """
 
     limit: float
@@ -35,6 +37,7 @@ class Told:
     at: float
     rate: float | None
     until: float
+    heard: int = 0
 
     def wait(self, now: float, need: float) -> float:
         """Return the seconds until the server would let so much through."""
@@ -50,13 +53,15 @@ class Told:
 class Hearing:
     """What the answers of one scope said, and what was sent since; not thread-safe."""
 
-    __slots__ = ("_heard", "_sent", "_told")
+    __slots__ = ("_heard", "_lost", "_sent", "_told")
 
     def __init__(self) -> None:
         """Begin with nothing heard."""
         self._told: dict[str, Told] = {}
         self._sent = {"requests": 0, "tokens": 0}
         self._heard = 0
+        # Numbers and tokens of requests that never arrived, as far as an older one may be answered.
+        self._lost: deque[tuple[int, int]] = deque(maxlen=_LOST)
 
     def wait(self, now: float, tokens: int) -> float:
         """Return the seconds until the server would take a request of so many tokens."""
@@ -74,17 +79,31 @@ class Hearing:
                 told.left -= amount
         return self._sent["requests"], self._sent["tokens"]
 
+    def lose(self, tokens: int, mark: tuple[int, int]) -> None:
+        """Take back a request of so many tokens that never reached the server."""
+        for name, amount in (("requests", 1), ("tokens", tokens)):
+            told = self._told.get(name)
+            # A later request's answer told a figure in which this one never was.
+            if told is not None and told.heard < mark[0]:
+                told.left += amount
+        if mark[0] > self._heard:
+            self._lost.append((mark[0], tokens))
+
     def hear(self, now: float, headers: Mapping[str, str], mark: tuple[int, int]) -> None:
         """Take in the headers (names in lower case) of the request that got this mark."""
         if mark[0] < self._heard:
             return  # a later request was answered first, and its word holds
+        lost = [each for each in self._lost if each[0] > mark[0]]
+        never = {"requests": len(lost), "tokens": sum(tokens for _, tokens in lost)}
         for (name, suffixes), sent in zip(_NAMES.items(), mark, strict=True):
             told = next(filter(None, (_told(now, headers, each) for each in suffixes)), None)
             if told is not None:
                 # What was sent after this one may not be in the server's figure.
-                told.left -= self._sent[name] - sent
+                told.left -= self._sent[name] - sent - never[name]
+                told.heard = mark[0]
                 self._told[name] = told
                 self._heard = mark[0]
+                self._lost = deque(lost, _LOST)
 
 
 def _told(now: float, headers: Mapping[str, str], suffix: str) -> Told | None:

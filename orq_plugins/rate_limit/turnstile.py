@@ -136,6 +136,9 @@ class Turnstile:
 
     async def leave(self, call: Call, ticket: Ticket, *, requests: int, tokens: int) -> None:
         """End a call that got through; ``requests`` and ``tokens`` correct what it asked for."""
+        if requests < 0:
+            with self._lock:
+                self._hearing(ticket.want.scope).lose(ticket.want.tokens, ticket.mark)
         try:
             if ticket.slot is None:
                 await self._drop(call, ticket.want)

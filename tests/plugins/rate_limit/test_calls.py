@@ -146,6 +146,26 @@ def test_what_never_arrived_does_not_count(mode: Mode):
     ]
 
 
+@pytest.mark.parametrize("told", ["requests", "tokens"])
+def test_what_never_arrived_leaves_the_servers_figure_alone(mode: Mode, told: str):
+    left = {"requests": "2", "tokens": "400"}[told]
+    headers = {
+        f"x-ratelimit-limit-{told}": "4000",
+        f"x-ratelimit-remaining-{told}": left,
+        f"x-ratelimit-reset-{told}": "4000s",
+    }
+    first = reply({**completion("hi"), "usage": USAGE}, headers=headers)
+    refused = [ConnectError("nobody there")] * 5
+    plugin = RateLimit(max_wait=0.1, estimate=lambda request: 50, answer_tokens=150)
+    answers = Scene(mode, first, *refused, OK, plugins=[plugin]).all(*[{}] * 9)
+    assert [type(answer.error).__name__ for answer in answers] == [
+        "NoneType",
+        *["ConnectError"] * 5,
+        *["NoneType"] * 2,
+        "RateLimitWaitError",
+    ]
+
+
 def test_an_attempt_that_failed_counts_without_tokens(mode: Mode):
     plugin = RateLimit(requests_per_minute=2, tokens_per_minute=600, max_wait=1)
     scene = Scene(mode, reply(status=500), OK, plugins=[plugin])

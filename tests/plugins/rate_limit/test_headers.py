@@ -76,6 +76,36 @@ def test_what_was_sent_meanwhile_is_taken_off():
     assert hearing.wait(0.0, 10) > 0
 
 
+REQUESTS = st.lists(
+    st.tuples(st.sampled_from(["answer", "lose", "wait"]), st.integers(1, 9)), max_size=30
+)
+
+
+@given(REQUESTS, st.data())
+def test_what_never_arrived_was_never_taken_off(steps: list[tuple[str, int]], data: Any):
+    """The figure is the server's, less what may have reached it since."""
+    hearing, sent, lost, on_its_way, heard = Hearing(), [], set(), [], -1
+    for what, tokens in steps:
+        sent.append(tokens)
+        on_its_way.append((len(sent) - 1, hearing.send(tokens)))
+        if what == "wait":
+            continue
+        at, mark = on_its_way.pop(data.draw(st.integers(0, len(on_its_way) - 1)))
+        if what == "lose":
+            lost.add(at)
+            hearing.lose(sent[at], mark)
+        else:
+            names = ("requests", "tokens")
+            headers = {f"x-ratelimit-remaining-{name}": "1000" for name in names}
+            headers |= {f"x-ratelimit-reset-{name}": "60s" for name in names}
+            hearing.hear(0.0, headers, mark)
+            heard = max(heard, at)
+        if heard >= 0:
+            since = [sent[each] for each in range(heard + 1, len(sent)) if each not in lost]
+            assert hearing._told["requests"].left == 1000 - len(since)
+            assert hearing._told["tokens"].left == 1000 - sum(since)
+
+
 @needs_shared
 def test_recorded_headers_hold_nobody_up():
     """Answers of many providers, none of which was near its limits."""
