@@ -12,6 +12,7 @@ from orq_core import (
     APITimeoutError,
     ChatCompletion,
     ConnectError,
+    PluginError,
     RequestError,
 )
 from orq_plugins._metering.tokens import BYTES_PER_TOKEN
@@ -77,6 +78,11 @@ class Meter:
             arguments = getattr(getattr(call, "function", None), "arguments", None)
             self._characters += len(arguments) if isinstance(arguments, str) else 0
 
+    def unseen(self, size: int) -> None:
+        """Take note of an answer of so many bytes, in case that no item of it was seen."""
+        if self._usage is None:
+            self._characters = max(self._characters, size)
+
     def tokens(self) -> Tokens:
         """Return what the attempt took so far."""
         arrived = math.ceil(self._characters / BYTES_PER_TOKEN)
@@ -117,6 +123,10 @@ def consumed(call: Call, meter: Meter, error: BaseException | None, begun_before
     Nothing, when it was not sent or a status refused it. An attempt of which the server may be at
     work still counts with its prompt and what has arrived.
     """
+    # Another plugin has kept back a whole answer, which is paid all the same. Of a stream the
+    # bytes would say little: most of them are around the text.
+    if isinstance(error, PluginError) and not call.stream:
+        meter.unseen(call.info.bytes_received)
     refused = isinstance(error, (APIStatusError, RequestError))
     tokens = meter.tokens()
     if tokens.source != "server" and (refused or never_arrived(call, error, begun_before)):

@@ -24,9 +24,12 @@ from orq_plugins import (
     Price,
     RateLimit,
     RateLimitWaitError,
+    Redaction,
+    RedisLimits,
     Retries,
 )
-from tests.plugins.talk import HELLO, Talk, ask
+from orq_plugins.redaction import ContentBlockedError
+from tests.plugins.talk import HELLO, OK_STREAM, Talk, ask
 
 PRICES = {"fake/model": (1.0, 2.0, 0.5), "cheap/*": (0.1, 0.1)}
 
@@ -289,6 +292,19 @@ class TestWaysOut:
         """The server may be at work on it, and send a bill."""
         given = reply(b"").__class__(200, {}, (Stall(),))
         assert self.spent(mode, given, timeout=1) == 100
+
+    def test_kept_back_by_another_plugin(self, mode: Mode):
+        """Its usage is not seen, its length is."""
+        said = completion("a" * 4000 + " jane@example.com")
+        budget = Budget(BudgetLimit(tokens=10_000), estimate=lambda request: 100)
+        talk = Talk(mode, reply(said), plugins=[Redaction(answer_action="block"), budget])
+        assert type(talk.one().error) is ContentBlockedError
+        assert 1100 < tokens_of(budget) < 1250
+
+    def test_never_sent_by_another_plugin(self, mode: Mode):
+        closed: Any = {"on_store_failure": "closed", "store": RedisLimits("redis://127.0.0.1:1/0")}
+        assert self.spent(mode, OK_STREAM, plugins=[RateLimit(**closed)]) == 0
+        assert type(self.answer.error) is PluginError
 
     def test_repeats_add_up(self, mode: Mode):
         broken = events(Raise(APIConnectionError("gone")))
