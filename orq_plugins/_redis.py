@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from contextlib import contextmanager
+from collections import deque
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _MOST = 2**31
 _TURNS = 32
+_OWED = 1024  # commands remembered that may have to be undone
+_AT_ONCE = 8  # of them before one command, which somebody waits for
 _LONGEST = 2**48  # milliseconds, 9,000 years; servers refuse what overflows their clock
 
 
@@ -70,6 +73,7 @@ class RedisConnections:
             # Its message may quote the URL, and so a password.
             raise ConfigurationError("url: redis-py can't read it") from None
         self._given, self._given_async = client, async_client
+        self._owed: deque[tuple[Any, ...]] = deque(maxlen=_OWED)
         self._blocking = _Blocking(lambda: kind.from_url(url, **options))
         self._clients = PerLoop(lambda: _Client(async_kind.from_url(url, **options)))
         for each in (made if client is None else client, async_client):
@@ -88,11 +92,43 @@ class RedisConnections:
         with self._blocking.client() as client:
             return getattr(client, command)(*args, **options)
 
+    async def ask_or_undo(self, runtime: Runtime, undo: tuple[Any, ...], *command: Any) -> Any:
+        """Send a command, and ``undo`` if it raised: the server may have obeyed all the same.
+
+        That is made up for before the next such command, for now the server does not answer. To
+        undo what was not done must do no harm.
+        """
+        await self._make_up(runtime, _AT_ONCE)
+        try:
+            return await self.ask(runtime, *command)
+        except BaseException:
+            self._owed.append(undo)
+            raise
+
+    async def _make_up(self, runtime: Runtime, most: int) -> None:
+        for _ in range(min(most, len(self._owed))):
+            try:
+                undo = self._owed.popleft()
+            except IndexError:  # another thread was faster
+                return
+            try:
+                await self.ask(runtime, *undo)
+            except BaseException:
+                self._owed.appendleft(undo)
+                raise
+
     async def close(self, runtime: Runtime) -> None:
         """Close what is ours; under asyncio the connections of the running loop.
 
         Commands on their way, of others who share the store, come to their end first.
         """
+        try:
+            with suppress(Exception):
+                await self._make_up(runtime, _OWED)
+        finally:
+            await self._close(runtime)
+
+    async def _close(self, runtime: Runtime) -> None:
         if not runtime.is_async:
             self._blocking.close()
         elif self._given_async is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from orq_plugins._metering import checked_number
@@ -14,12 +15,15 @@ if TYPE_CHECKING:
     from orq_core import Runtime
     from orq_plugins.budget.stores import Account
 
-# KEYS: a hash for each account. ARGV: tokens and billionths expected, then for each account its
-# limits of both (-1: any) and its time to live in milliseconds (-1: for ever).
+_UNDONE = 60.0  # seconds within which a caller who got no answer may undo what it reserved
+
+# KEYS: a hash for each account, and one for what is reserved here. ARGV: tokens and billionths
+# expected, then for each account its limits of both (-1: any) and its time to live in milliseconds
+# (-1: for ever), then that of the last key.
 _RESERVE = """
 local tokens, nano, fits, spent = tonumber(ARGV[1]), tonumber(ARGV[2]), 1, {}
-for at, key in ipairs(KEYS) do
-    local kept = redis.call('HMGET', key, 't', 'n')
+for at = 1, #KEYS - 1 do
+    local kept = redis.call('HMGET', KEYS[at], 't', 'n')
     local t, n = tonumber(kept[1] or 0), tonumber(kept[2] or 0)
     local most_t, most_n = tonumber(ARGV[3 * at]), tonumber(ARGV[3 * at + 1])
     if most_t >= 0 and t + tokens > most_t then fits = 0 end
@@ -27,16 +31,35 @@ for at, key in ipairs(KEYS) do
     spent[#spent + 1] = {kept[1] or '0', kept[2] or '0'}
 end
 if fits == 1 then
-    for at, key in ipairs(KEYS) do
+    for at = 1, #KEYS - 1 do
+        local key = KEYS[at]
         redis.call('HINCRBY', key, 't', ARGV[1])
         redis.call('HINCRBY', key, 'n', ARGV[2])
         local ttl = tonumber(ARGV[3 * at + 2])
         if ttl >= 0 and redis.call('PTTL', key) < 0 then redis.call('PEXPIRE', key, ttl) end
     end
+    redis.call('HSET', KEYS[#KEYS], 't', ARGV[1], 'n', ARGV[2])
+    redis.call('PEXPIRE', KEYS[#KEYS], ARGV[#ARGV])
 end
 return {fits, spent}
 """
-# KEYS as above. ARGV: tokens and billionths to add.
+# KEYS as above.
+_UNDO = """
+local kept = redis.call('HMGET', KEYS[#KEYS], 't', 'n')
+if kept[1] then
+    for at = 1, #KEYS - 1 do
+        for field, by in pairs({t = kept[1], n = kept[2]}) do
+            local less = string.format('%.0f', 0 - tonumber(by))
+            if redis.call('EXISTS', KEYS[at]) == 1 and
+                redis.call('HINCRBY', KEYS[at], field, less) < 0 then
+                redis.call('HSET', KEYS[at], field, 0)
+            end
+        end
+    end
+    redis.call('DEL', KEYS[#KEYS])
+end
+"""
+# KEYS: a hash for each account. ARGV: tokens and billionths to add.
 _SETTLE = """
 local spent = {}
 for _, key in ipairs(KEYS) do
@@ -55,7 +78,8 @@ class RedisBudgets:
     """Adds up on a Redis or Valkey server, for all processes that use the same ``prefix``.
 
     Each step is one script. What a process that died had reserved stays spent until the period is
-    over. The server has to keep its data over a restart, or budgets begin anew.
+    over; what a server reserved without answering in time is given back by the next call. The
+    server has to keep its data over a restart, or budgets begin anew.
 
     ``url``, ``timeout``, ``client`` and ``async_client`` as in `RedisStore`; needs the extra
     ``redis``. Raises ConfigurationError when it is missing, and for an argument that can't be used.
@@ -90,25 +114,29 @@ class RedisBudgets:
         for account in accounts:
             args += [-1 if each is None else each for each in (account.tokens, account.nano)]
             args.append(-1 if account.ttl is None else milliseconds(account.ttl))
-        fits, before = await self._eval(runtime, _RESERVE, accounts, *args)
+        keys = self._keys(accounts)
+        keys.append(f"{self._prefix}{{{accounts[0].scope}}}:reserved:{uuid.uuid4().hex}")
+        args.append(milliseconds(_UNDONE))
+        undo = ("eval", _UNDO, len(keys), *keys)
+        command = ("eval", _RESERVE, len(keys), *keys, *args)
+        fits, before = await self._connections.ask_or_undo(runtime, undo, *command)
         return fits == 1, _read(before)
 
     async def settle(
         self, runtime: Runtime, accounts: Sequence[Account], more: Spent
     ) -> Sequence[Spent]:
         """See `BudgetStore`."""
-        return _read(await self._eval(runtime, _SETTLE, accounts, more.tokens, more.nano))
+        keys = self._keys(accounts)
+        args = (len(keys), *keys, more.tokens, more.nano)
+        return _read(await self._connections.ask(runtime, "eval", _SETTLE, *args))
 
     async def close(self, runtime: Runtime) -> None:
         """See `BudgetStore`; under asyncio the connections of the running loop are closed."""
         await self._connections.close(runtime)
 
-    async def _eval(
-        self, runtime: Runtime, script: str, accounts: Sequence[Account], *args: Any
-    ) -> Any:
+    def _keys(self, accounts: Sequence[Account]) -> list[str]:
         # The braces keep a scope's accounts on one node of a cluster.
-        keys = [f"{self._prefix}{{{account.scope}}}:{account.name}" for account in accounts]
-        return await self._connections.ask(runtime, "eval", script, len(keys), *keys, *args)
+        return [f"{self._prefix}{{{account.scope}}}:{account.name}" for account in accounts]
 
 
 def _read(pairs: Any) -> list[Spent]:

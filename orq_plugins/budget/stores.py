@@ -58,7 +58,10 @@ class BudgetStore(Protocol):
     async def reserve(
         self, runtime: Runtime, accounts: Sequence[Account], expected: Spent
     ) -> tuple[bool, Sequence[Spent]]:
-        """Add ``expected`` to all accounts, or to none; tell which, and what was spent before."""
+        """Add ``expected`` to all accounts, or to none; tell which, and what was spent before.
+
+        When it raises, nothing stays reserved, from when the store answers again at the latest.
+        """
         ...
 
     async def settle(

@@ -118,7 +118,10 @@ class RedisLimits:
         allowed = [-1 if each is None else each for each in (rates.requests, rates.tokens)]
         places = -1 if rates.concurrency is None else rates.concurrency
         args = (*allowed, places, want.tokens, want.owner, milliseconds(want.lease))
-        slot, wait = await self._eval(runtime, _TAKE, self._keys(want.scope), *args)
+        keys = self._keys(want.scope)
+        undo = ("zrem", keys[1], want.owner)
+        command = ("eval", _TAKE, len(keys), *keys, *args)
+        slot, wait = await self._connections.ask_or_undo(runtime, undo, *command)
         if slot >= 0:
             return Verdict(slot=int(slot))
         return Verdict(wait=None if wait < 0 else wait / 1000)

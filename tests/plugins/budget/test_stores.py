@@ -18,7 +18,7 @@ from orq_core.testing import LocalRouter, Mode, completion, reply
 from orq_plugins import Budget, BudgetLimit, MemoryBudgets, RedisBudgets
 from orq_plugins._metering import digest
 from orq_plugins.budget import Account, Spent
-from tests.plugins.talk import Talk
+from tests.plugins.talk import Talk, ask
 
 ROOT = Path(__file__).resolve().parents[3]
 OK = reply({**completion("hi"), "usage": {"prompt_tokens": 60, "completion_tokens": 40}})
@@ -160,6 +160,70 @@ def test_a_server_that_is_not_there(mode: Mode, way: Any, caplog: Any):
         assert [type(each.error) for each in answers] == [PluginError] * 2
         assert talk.sent == 0
     assert len([each for each in caplog.records if "store of budget" in each.message]) == 1
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("way", ["open", "closed"])
+@pytest.mark.parametrize("comes_again", [True, False])
+def test_a_server_that_stalled_keeps_nothing_reserved(
+    mode: Mode, valkey: Any, way: Any, comes_again: bool
+):
+    """It obeys, when it goes on, what it was asked by those who have given up."""
+    store = RedisBudgets(valkey.url, timeout=0.2)
+    budget = Budget(BudgetLimit(tokens=10_000), store=store, on_store_failure=way)
+    talk = Talk(mode, OK, plugins=[budget])
+    runtime = runtime_of(mode)
+    account = Account(digest("all"), "total", None, None, None)
+
+    async def spent() -> int:
+        return (await store.settle(runtime, [account], Spent()))[0].tokens
+
+    async def body() -> None:
+        async with talk.client() as client:
+            assert (await ask(mode, client)).error is None
+            valkey.stall()
+            try:
+                one = await ask(mode, client, max_tokens=900)
+            finally:
+                valkey.go_on()
+            assert type(one.error) is (PluginError if way == "closed" else type(None))
+            latest = time.monotonic() + 5
+            while await spent() < 1000:
+                assert time.monotonic() < latest
+                await runtime.sleep(0.01)
+            if comes_again:
+                await runtime.sleep(1.1)  # so long the store is left alone
+                assert (await ask(mode, client)).error is None
+                assert await spent() == 200
+        assert await spent() == (200 if comes_again else 100)
+        await store.close(runtime)
+
+    mode.run(body)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("expected", "meanwhile"), [(Spent(30), 90), (Spent(41), 60)])
+def test_only_what_was_reserved_is_undone(mode: Mode, valkey: Any, expected: Spent, meanwhile: int):
+    from redis.exceptions import RedisError
+
+    runtime, store = runtime_of(mode), RedisBudgets(valkey.url, timeout=0.2)
+    accounts = [Account("s", name, 100, None, None) for name in ("hour", "total")]
+
+    async def body() -> None:
+        assert (await store.reserve(runtime, accounts, Spent(60, 7)))[0]
+        valkey.stall()
+        try:
+            with pytest.raises(RedisError):
+                await store.reserve(runtime, accounts, expected)
+        finally:
+            valkey.go_on()
+        await runtime.sleep(0.1)
+        assert (await store.settle(runtime, accounts, Spent()))[0] == Spent(meanwhile, 7)
+        for _ in range(3):
+            assert await store.reserve(runtime, accounts, Spent()) == (True, [Spent(60, 7)] * 2)
+        await store.close(runtime)
+
+    mode.run(body)
 
 
 @pytest.mark.real

@@ -253,6 +253,34 @@ def test_a_server_that_stalls_holds_no_call_up(mode: Mode, valkey: Any):
 
 
 @pytest.mark.real
+@pytest.mark.parametrize("way", ["open", "closed"])
+def test_a_server_that_stalled_keeps_no_place(mode: Mode, valkey: Any, way: Any):
+    """It grants one, when it goes on, to a caller that has given up."""
+    plugin = RateLimit(
+        store=RedisLimits(valkey.url, timeout=0.2),
+        concurrency=1,
+        max_wait=2,
+        on_store_failure=way,
+        scope="all",
+    )
+    talk = Talk(mode, OK, plugins=[plugin])
+
+    async def body() -> None:
+        async with talk.client() as client:
+            assert (await ask(mode, client)).error is None
+            valkey.stall()
+            try:
+                one = await ask(mode, client)
+            finally:
+                valkey.go_on()
+            assert type(one.error) is (PluginError if way == "closed" else type(None))
+            await client.runtime.sleep(1.1)  # so long the store is left alone
+            assert (await ask(mode, client)).error is None
+
+    mode.run(body)
+
+
+@pytest.mark.real
 def test_a_client_that_closes_cuts_nobody_off(mode: Mode, valkey: Any):
     """Others share the store: what they asked is answered, then the connection is closed."""
     import redis
