@@ -43,6 +43,7 @@ class RedisConnections:
         try:
             from redis import Redis  # noqa: PLC0415 - an extra
             from redis.asyncio import Redis as AsyncRedis  # noqa: PLC0415 - of an extra
+            from redis.exceptions import ResponseError  # noqa: PLC0415 - of an extra
         except ImportError:
             raise ConfigurationError(
                 f"{store} needs redis-py: pip install 'orq-core[redis]'",
@@ -73,6 +74,7 @@ class RedisConnections:
             # Its message may quote the URL, and so a password.
             raise ConfigurationError("url: redis-py can't read it") from None
         self._given, self._given_async = client, async_client
+        self._refusal: type[Exception] = ResponseError
         self._owed: deque[tuple[Any, ...]] = deque(maxlen=_OWED)
         self._blocking = _Blocking(lambda: kind.from_url(url, **options))
         self._clients = PerLoop(lambda: _Client(async_kind.from_url(url, **options)))
@@ -113,6 +115,9 @@ class RedisConnections:
                 return
             try:
                 await self.ask(runtime, *undo)
+            except self._refusal:
+                # Asked again and again, it would keep all that come after from being asked.
+                continue
             except BaseException:
                 self._owed.appendleft(undo)
                 raise

@@ -227,6 +227,32 @@ def test_only_what_was_reserved_is_undone(mode: Mode, valkey: Any, expected: Spe
 
 
 @pytest.mark.real
+def test_what_the_server_refuses_to_undo_holds_nobody_up(mode: Mode, valkey: Any):
+    from redis import Redis
+    from redis.exceptions import RedisError
+
+    runtime, store = runtime_of(mode), RedisBudgets(valkey.url, timeout=0.2)
+    account, spoilt = (Account("s", name, 100, None, None) for name in ("total", "hour"))
+
+    async def body() -> None:
+        assert (await store.reserve(runtime, [account], Spent(60)))[0]
+        valkey.stall()
+        try:
+            with pytest.raises(RedisError):
+                await store.reserve(runtime, [account, spoilt], Spent(30))
+        finally:
+            valkey.go_on()
+        await runtime.sleep(0.1)
+        with Redis.from_url(valkey.url) as other:
+            (key,) = other.keys("*:hour")
+            other.set(key, "no hash")
+        assert (await store.reserve(runtime, [account], Spent(1)))[0]
+        await store.close(runtime)
+
+    mode.run(body)
+
+
+@pytest.mark.real
 def test_a_cancelled_call_is_settled(valkey: Any):
     from orq_core import AsyncOrq
     from orq_core.testing import ScriptedTransport, Stall, chunk, stream
