@@ -392,6 +392,23 @@ def test_the_first_identity_and_the_last_of_everything_else_count():
         ),
         pytest.param([{"function": {"arguments": "{}"}}], [(None, None, "{}")], id="no name"),
         pytest.param(
+            [
+                {"index": 0, "id": "a", "function": {"name": "f"}},
+                {"index": 0, "function": {"name": {"odd": 1}}},
+                {"index": 0, "function": {"name": 5, "arguments": "{}"}},
+            ],
+            [("a", "f", "{}")],
+            id="a name that is no string",
+        ),
+        pytest.param(
+            [
+                {"index": 0, "id": "a", "function": {"name": {"odd": 1}}},
+                {"index": 0, "function": {"name": "f"}},
+            ],
+            [("a", {"odd": 1}, None)],
+            id="a first name that is no string",
+        ),
+        pytest.param(
             [{"index": 0, "id": "a"}, {"index": 0, "function": {"name": "f"}}],
             [("a", "f", None)],
             id="function later",
@@ -644,10 +661,23 @@ pieces = st.recursive(
     ),
     max_leaves=15,
 )
+odd_calls = st.lists(
+    st.fixed_dictionaries(
+        {"function": st.fixed_dictionaries({"name": pieces, "arguments": pieces})},
+        optional={"index": pieces, "id": pieces, "type": pieces, "custom": pieces},
+    ),
+    max_size=2,
+)
 odd_deltas = st.fixed_dictionaries(
     {
         "choices": st.lists(
-            st.fixed_dictionaries({"index": st.integers(0, 1), "delta": pieces, "message": pieces}),
+            st.fixed_dictionaries(
+                {
+                    "index": st.integers(0, 1),
+                    "delta": pieces | st.fixed_dictionaries({"tool_calls": odd_calls}),
+                    "message": pieces,
+                },
+            ),
             max_size=2,
         ),
     },

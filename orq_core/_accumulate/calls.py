@@ -71,10 +71,12 @@ class Function:
 
     def add(self, delta: FunctionCallDelta) -> None:
         """Take one chunk's piece; a name is sent once, again and again, or in pieces."""
-        name = delta.name
-        if name and self.name and name != self.name and not self.has_arguments:
-            self.name = name if name.startswith(self.name) else self.name + name
-        elif not self.name and name is not None:
+        name: Any = delta.name
+        mine = self.name
+        if name and mine and name != mine and not self.has_arguments:
+            if isinstance(name, str) and isinstance(mine, str):
+                self.name = name if name.startswith(mine) else mine + name
+        elif not mine and name is not None:
             self.name = name
         if delta.arguments is not None:
             self._arguments.add(delta.arguments)
