@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attrs import fields, has
 
-from orq_core._json import dumps
+from orq_core._json import dumps, is_list
 from orq_core.errors import RequestError
 from orq_core.models._answering import answer_dict
 from orq_core.models._given import finder
@@ -60,7 +60,8 @@ def as_mapping(value: Any) -> Mapping[str, Any] | None:
     """Return a mapping's or an object's fields by name, None for anything else.
 
     Objects are answers, instances of dataclasses and attrs classes, and what has a ``model_dump``;
-    request models are not: each field takes its own ones only.
+    request models are not: each field takes its own ones only. Of a ``model_dump``, fields that
+    were not set count if their default is not None.
     """
     if kind_of(value) is dict or isinstance(value, Mapping):
         return cast("Mapping[str, Any]", value)
@@ -68,13 +69,37 @@ def as_mapping(value: Any) -> Mapping[str, Any] | None:
         return sent_back(value) if isinstance(value, Message) else answer_dict(value)
     kind = kind_of(value)
     if hasattr(kind, "model_dump"):
-        dumped: Mapping[str, Any] = value.model_dump(exclude_unset=True)
-        return dumped
+        return _dumped(value)
     if is_dataclass(kind):
         return {each.name: getattr(value, each.name) for each in dataclass_fields(kind)}
     if has(kind) and not isinstance(value, Request):
         return {each.name: getattr(value, each.name) for each in fields(kind)}
     return None
+
+
+def _dumped(value: Any) -> Mapping[str, Any] | None:
+    """Return the fields of a model of pydantic, by the names that it has on the wire.
+
+    Classes of requests say by a default what a thing is. Classes of answers have None for whatever
+    did not arrive, which servers refuse when an answer is sent back.
+    """
+    whole = value.model_dump(by_alias=True)
+    given = value.model_dump(by_alias=True, exclude_unset=True)
+    # That of a root model may be a list.
+    return _without_unset(whole, given) if isinstance(whole, dict) else None
+
+
+def _without_unset(whole: Any, given: Any) -> Any:
+    """Leave out what is None and was not given, in what lies within too."""
+    if isinstance(whole, dict) and isinstance(given, dict):
+        return {
+            name: _without_unset(value, given[name]) if name in given else value
+            for name, value in cast("dict[str, Any]", whole).items()
+            if value is not None or name in given
+        }
+    if is_list(whole) and is_list(given) and len(whole) == len(given):
+        return [*map(_without_unset, whole, given)]
+    return whole
 
 
 class Plain:

@@ -8,9 +8,11 @@ from collections import UserDict
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from types import MappingProxyType
+from typing import Literal
 
 import attrs
 import jsonschema
+import pydantic
 import pytest
 
 from orq_core import UNSET, ConfigurationError, RequestError, to_dict
@@ -227,9 +229,34 @@ class Pydantic:
     def __iter__(self):
         return iter(self.fields.items())
 
-    def model_dump(self, *, exclude_unset):
-        assert exclude_unset
+    def model_dump(self, *, by_alias, exclude_unset=False):
+        assert by_alias
         return self.fields
+
+
+class Fn(pydantic.BaseModel):
+    name: str
+    description: str | None = None
+    strict: bool | None = None
+
+
+class FnTool(pydantic.BaseModel):
+    type: str = "function"
+    function: Fn
+
+
+class UserTurn(pydantic.BaseModel):
+    role: Literal["user"] = "user"
+    content: str
+    name: str | None = None
+
+
+class File(pydantic.BaseModel):
+    mime: str = pydantic.Field(serialization_alias="mimeType")
+
+
+class Listed(pydantic.RootModel[list[int]]):
+    pass
 
 
 @dataclass
@@ -261,6 +288,31 @@ def test_messages_in_many_guises(message):
     written = sent_message(message)
     assert written == {"role": "user", "content": [{"type": "text", "text": "hi"}]}
     assert type(written["role"]) is type(written["content"][0]["text"]) is str
+
+
+def test_what_a_pydantic_class_says_by_default_is_sent_and_its_unset_nulls_are_not():
+    body = sent(
+        model="m",
+        messages=[
+            UserTurn(content="hi"),
+            UserTurn(content="hi", name=None),
+            {"role": "user", "content": [{"type": "file", "file": File(mime="text/plain")}]},
+        ],
+        tools=[FnTool(function=Fn(name="f", strict=None))],
+        variables={"list": {"tools": [FnTool(function=Fn(name="g"))]}},
+    )
+    assert body["messages"] == [
+        USER,
+        {**USER, "name": None},
+        {"role": "user", "content": [{"type": "file", "file": {"mimeType": "text/plain"}}]},
+    ]
+    assert body["tools"] == [{"type": "function", "function": {"name": "f", "strict": None}}]
+    assert body["variables"]["list"]["tools"] == [{"type": "function", "function": {"name": "g"}}]
+
+
+def test_a_pydantic_class_that_is_no_object_is_refused():
+    with pytest.raises(RequestError, match=r"metadata: expected an object, got Listed"):
+        sent(model="m", messages=[], metadata=Listed([1]))
 
 
 def test_values_in_many_guises():
