@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attrs import fields, has
 
-from orq_core._json import dumps, is_list
+from orq_core._json import is_list
 from orq_core.errors import RequestError
 from orq_core.models._answering import answer_dict
 from orq_core.models._given import finder
 from orq_core.models._paths import misfit, under
+from orq_core.models._sent_back import sent_back
 from orq_core.models.base import UNSET, Answer, Request, kind_of
-from orq_core.models.completion import Message, ToolCall
+from orq_core.models.completion import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,33 +28,6 @@ if TYPE_CHECKING:
 
 _DEEPEST = 200
 _MOST_BITS = 14_000  # a little less than the 4300 digits that Python prints
-_NULLABLE = frozenset({"content", "refusal", "audio"})
-
-
-def sent_back(message: Message) -> dict[str, Any]:
-    """Write an answered message as one that may be sent.
-
-    Nulls and an empty list of calls are left out where servers refuse them, calls of functions say
-    that they are, sound is named by its id, and an object for a content becomes its JSON text.
-    """
-    out = {k: v for k, v in answer_dict(message).items() if v is not None or k in _NULLABLE}
-    out.setdefault("role", "assistant")
-    if message.tool_calls:
-        out["tool_calls"] = [_called(call) for call in message.tool_calls]
-    elif out.get("tool_calls") == []:
-        del out["tool_calls"]
-    if isinstance(out.get("content"), dict):
-        out["content"] = dumps(out["content"]).decode()
-    if message.audio is not None and message.audio.id:
-        out["audio"] = {"id": message.audio.id}
-    return out
-
-
-def _called(call: ToolCall) -> dict[str, Any]:
-    out = answer_dict(call)
-    if call.function is not None and call.type is None:
-        out["type"] = "function"
-    return out
 
 
 def as_mapping(value: Any) -> Mapping[str, Any] | None:

@@ -136,15 +136,67 @@ def test_an_answer_is_sent_back_without_what_requests_may_not_have():
 
 
 def test_odd_answers_become_plain_messages():
-    body = {"content": {"age": 36}, "tool_calls": []}
-    message = CONVERTER.structure(body, Message)
-    assert sent_message(message) == {"role": "assistant", "content": '{"age":36}'}
+    for nothing in ([], [None]):
+        body = {"content": {"age": 36}, "tool_calls": nothing}
+        message = CONVERTER.structure(body, Message)
+        assert sent_message(message) == {"role": "assistant", "content": '{"age":36}'}
     body = {"tool_calls": [{"id": "t", "function": {"name": "f"}}, {"id": "u", "type": "custom"}]}
     message = CONVERTER.structure(body, Message)
     assert sent_message(message)["tool_calls"] == [
         {"id": "t", "type": "function", "function": {"name": "f"}},
         {"id": "u", "type": "custom"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("answered", "written"),
+    [
+        (
+            {"type": "function", "function": {"name": "f", "arguments": None}},
+            {"type": "function", "function": {"name": "f", "arguments": "{}"}},
+        ),
+        (
+            {"id": None, "type": None, "function": {"name": None, "arguments": {"a": [1]}}},
+            {"type": "function", "function": {"arguments": '{"a":[1]}'}},
+        ),
+        (
+            {"function": {"name": "f", "arguments": ["ä"]}},
+            {"type": "function", "function": {"name": "f", "arguments": '["ä"]'}},
+        ),
+        (
+            {"type": "custom", "function": None, "custom": {"name": "c", "input": ""}},
+            {"type": "custom", "custom": {"name": "c", "input": ""}},
+        ),
+        ({"type": "custom", "custom": None}, {"type": "custom"}),
+    ],
+)
+def test_odd_calls_are_sent_back_as_requests_take_them(answered, written):
+    body = {"content": None, "tool_calls": [answered]}
+    message = CONVERTER.structure(body, Message)
+    assert sent_message(message)["tool_calls"] == [written]
+    assert to_dict(message) == body
+
+
+@pytest.mark.parametrize(
+    ("answered", "written"),
+    [
+        ([{"type": "text", "text": None}], None),
+        (
+            [{"type": "text", "text": "a", "annotations": None}, None, "b"],
+            [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}],
+        ),
+        (
+            [{"type": "reasoning", "reasoning": "hm", "signature": None}],
+            [{"type": "reasoning", "reasoning": "hm"}],
+        ),
+        ([{"type": "video", "id": 1}], [{"type": "video", "id": 1}]),
+        (5, "5"),
+        ("", ""),
+    ],
+)
+def test_odd_contents_are_sent_back_as_requests_take_them(answered, written):
+    message = CONVERTER.structure({"content": answered}, Message)
+    assert sent_message(message) == {"role": "assistant", "content": written}
 
 
 def test_no_defaults_are_sent_and_numbers_keep_their_type():
