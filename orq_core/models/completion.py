@@ -12,6 +12,7 @@ from orq_core.models.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from typing import SupportsIndex
 
     from orq_core.call import CallInfo
 
@@ -116,6 +117,13 @@ class Choice(Answer):
             """Read what most callers never ask for: in a large answer it costs most of the time."""
             return _read_later(self, name, "logprobs")
 
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        """Read what was left for later: how to read it can't be pickled."""
+        _ = self.logprobs
+        # Set before it was read, the field was never asked for.
+        self._later = None
+        return super().__reduce_ex__(protocol)
+
 
 @define(kw_only=True)
 class ChatCompletion(Answer):
@@ -147,6 +155,12 @@ class ChatCompletion(Answer):
         def __getattr__(self, name: str) -> Any:
             """Read what most callers never ask for."""
             return _read_later(self, name, "usage")
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        """As in `Choice`."""
+        _ = self.usage
+        self._later = None
+        return super().__reduce_ex__(protocol)
 
     @property
     def info(self) -> CallInfo:

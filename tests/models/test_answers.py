@@ -297,3 +297,15 @@ def test_log_probabilities_are_read_when_they_are_asked_for() -> None:
     # A hook of somebody's may fail, and must do so when the answer is read.
     converter.register_structure_hook(TokenLogprob, lambda value, _: TokenLogprob(token="mine"))
     assert read(converter)._later is None
+
+
+def test_what_was_set_before_it_was_read_is_copied_and_pickled() -> None:
+    body = {"choices": [{"index": 0, "logprobs": {"content": []}}], "usage": {"total_tokens": 1}}
+    for use in (copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))):
+        completion = CONVERTER.structure(body, ChatCompletion)
+        completion.usage = Usage(total_tokens=2)
+        completion.choices[0].logprobs = None
+        used = use(completion)
+        assert used == completion
+        assert to_dict(used) == {"choices": [{"index": 0}], "usage": {"total_tokens": 2}}
+        assert used._later is None
