@@ -183,6 +183,7 @@ def test_every_answer_of_the_contract_survives_being_streamed(name):
         {"choices": [], "usage": {"total_tokens": 1}},
         {"object": "chat.completion", "choices": [], "usage": None, "id": None},
         {"choices": None},
+        {"choices": [None, {"index": 0, "message": {"tool_calls": [{"index": 0}, 1]}}]},
         {"choices": "odd", "usage": "odd"},
         {"choices": [{"message": None}]},
         {"choices": [{"message": "odd", "logprobs": "odd"}]},
@@ -531,6 +532,17 @@ def test_texts_lists_and_sound_grow_and_the_rest_is_replaced():
 )
 def test_content_comes_as_parts_too(pieces, content):
     assert of_deltas(*({"content": piece} for piece in pieces))["content"] == content
+
+
+def test_a_null_in_a_list_hides_nothing_beside_it():
+    completion = fold(
+        {"choices": [None, {"index": 0, "delta": {"content": "a"}}]},
+        {"choices": [{"index": 0, "delta": {"content": "b", "tool_calls": [None, {"id": "t"}]}}]},
+        {"choices": [{"index": 0, "delta": {"content": "c"}}, "odd"]},
+    )
+    assert to_dict(completion)["choices"] == [
+        {"index": 0, "message": {"content": "abc", "tool_calls": [None, {"id": "t"}]}},
+    ]
 
 
 def test_logprobs_grow():

@@ -75,6 +75,7 @@ def structure_hook(cls: type[A], converter: Converter) -> Callable[[Any, Any], A
     """Make the function that reads an answer; models within it are read by the converter's."""
     known = places(cls)
     nested = {place.name: _nested_hook(place, converter) for place in known if place.kind}
+    many = {place.name for place in known if place.many}
     always = {place.name: place for place in known if place.always}
     nullable = {place.name for place in known} - set(always)
     # Of the fields that are always there, a list counts as given however it arrived.
@@ -99,6 +100,11 @@ def structure_hook(cls: type[A], converter: Converter) -> Callable[[Any, Any], A
                 given.append(name)
             elif value is None or name in unread or not (name in nullable or name in always):
                 model.extra[name] = value
+                if name in many and kind_of(value) is list:
+                    readable = [each for each in value if kind_of(each) is dict]
+                    if readable:
+                        setattr(model, name, nested[name](readable))
+                        given += [name] if name in lists else []
             elif name in always and (not value or name in lists):
                 given.append(name)
         names = tuple(given)
@@ -157,7 +163,8 @@ def answer_dict(model: Answer) -> dict[str, Any]:
     write = _WRITERS.get(kind)
     if write is None:
         known = {each.name: each.always if each.kind else None for each in places(kind)}
-        write = _WRITERS[kind] = writer(known, _written)
+        many = {each.name for each in places(kind) if each.many}
+        write = _WRITERS[kind] = writer(known, many, _written, _whole)
     return write(model)
 
 
@@ -171,3 +178,16 @@ def _written(value: Any) -> Any:
     if kind_of(value) is list:
         return [answer_dict(each) if isinstance(each, Answer) else each for each in value]
     return value
+
+
+def _whole(out: dict[str, Any], name: str, now: Any) -> Any:
+    """Return the list that came, with what is no object in it, while its objects are the same."""
+    raw = out[name]
+    objects = [each for each in raw if kind_of(each) is dict] if kind_of(raw) is list else []
+    if not objects:
+        return now
+    if objects == _written(now):
+        return raw
+    # They were read, and changed since.
+    del out[name]
+    return now

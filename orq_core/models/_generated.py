@@ -108,17 +108,23 @@ def reader(
 
 
 def writer(
-    known: Mapping[str, bool | None], write: Callable[[Any], Any]
+    known: Mapping[str, bool | None],
+    many: Collection[str],
+    write: Callable[[Any], Any],
+    whole: Callable[[dict[str, Any], str, Any], Any],
 ) -> Callable[[Any], dict[str, Any]]:
     """Write the function that makes a payload of a model: the inverse of `reader`.
 
     ``known``: the fields; None for those that are written as they are. The others ``write`` writes;
-    one that is always there is left out when it is empty, unless it was given.
+    one that is always there is left out when it is empty, unless it was given. ``many``: those with
+    lists; if ``extra`` has one too, ``whole`` chooses.
     """
     lines = ["given = model._given", "out = dict(model.extra)"]
     for name, always in known.items():
+        lines.append(f"value = model.{name}")
+        if name in many:
+            lines.append(f"if {name!r} in out: value = whole(out, {name!r}, value)")
         lines += [
-            f"value = model.{name}",
             "if value is None:",
             f"    if given and {name!r} in given: out.setdefault({name!r}, None)",
             "else:",
@@ -130,7 +136,7 @@ def writer(
         else:
             lines.append(f"    out[{name!r}] = value")
     made: Callable[[Any], dict[str, Any]] = written(
-        "write", "model", [*lines, "return out"], {"nested": write}
+        "write", "model", [*lines, "return out"], {"nested": write, "whole": whole}
     )
     return made
 

@@ -38,7 +38,8 @@ class Answer:
 
     A known field that is absent or null is None; a list or model that is always there is empty.
     ``extra`` holds the unknown fields, and known ones that arrived in a shape they should not have
-    (a usage that is a string), as they came. `to_dict` gives back what arrived: fields that were
+    (a usage that is a string), as they came; of a list of choices with a null in it, the choices
+    are read and ``extra`` has the list as well. `to_dict` gives back what arrived: fields that were
     null as null, absent ones not at all.
     """
 

@@ -132,6 +132,13 @@ def test_known_fields_are_attributes():
         {"choices": "none"},
         {"choices": [None]},
         {"choices": [{"index": 0}, "odd"]},
+        {"choices": [None, {"index": 0, "message": {"content": "a"}}, "odd", {"index": 1}]},
+        {"choices": [{"message": {"tool_calls": [None, {"id": "t"}]}}]},
+        {
+            "choices": [
+                {"delta": {"tool_calls": [{"id": "t"}, 3]}, "logprobs": {"content": [{}, 1]}}
+            ]
+        },
         {"choices": [[]]},
         {"choices": [{}]},
         {"choices": [{"message": "text"}]},
@@ -157,6 +164,35 @@ def test_any_object_is_read_and_comes_back_equal(kind, body):
     assert isinstance(answer.choices, list)
     assert isinstance(answer.text, str)
     check_models(answer)
+
+
+def test_what_can_be_read_of_a_list_is_read():
+    body = {
+        "choices": [
+            None,
+            {"index": 0, "message": {"content": "a", "tool_calls": [{"id": "t"}, None]}},
+            {"index": 1, "message": {"content": "b"}},
+        ],
+    }
+    completion = CONVERTER.structure(copy.deepcopy(body), ChatCompletion)
+    assert [choice.message.content for choice in completion.choices] == ["a", "b"]
+    assert completion.choices[0].message.tool_calls == [ToolCall(id="t")]
+    assert to_dict(completion) == body
+
+
+def test_a_list_that_was_partly_read_is_written_as_it_is_now():
+    body = {"tool_calls": [{"id": "t"}, None]}
+    changes = [([], []), (None, None), ([ToolCall(id="u")], [{"id": "u"}])]
+    for calls, written in changes:
+        message = CONVERTER.structure(copy.deepcopy(body), Message)
+        message.tool_calls = calls
+        assert to_dict(message).get("tool_calls") == written
+    message = CONVERTER.structure(copy.deepcopy(body), Message)
+    message.tool_calls[0].id = "u"
+    assert to_dict(message) == {"tool_calls": [{"id": "u"}]}
+    completion = CONVERTER.structure({"choices": [{"index": 0}, None]}, ChatCompletion)
+    completion.choices.clear()
+    assert to_dict(completion) == {"choices": []}
 
 
 @pytest.mark.parametrize("body", [None, "x", 3, [], [{}]])
