@@ -534,6 +534,28 @@ def test_content_comes_as_parts_too(pieces, content):
     assert of_deltas(*({"content": piece} for piece in pieces))["content"] == content
 
 
+@pytest.mark.parametrize(
+    ("pieces", "text"),
+    [
+        (["a\ud83d", "\ude00b"], "a😀b"),
+        (["\ud83d", "\ude00", "\ud83d", "", "\ude01"], "😀😁"),
+        (["ä", "\ude00", "\ud83d"], "ä\ude00\ud83d"),
+        (["\ud83d", "\ud83d", "\ude00", "日"], "\ud83d😀日"),
+    ],
+)
+def test_a_character_cut_between_chunks_is_whole_again(pieces, text):
+    message = of_deltas(*({"content": piece, "reasoning": piece} for piece in pieces))
+    assert message == {"content": text, "reasoning": text}
+    calls = of_calls(*({"index": 0, "function": {"arguments": piece}} for piece in pieces))
+    assert calls[0]["function"]["arguments"] == text
+    accumulator = Accumulator()
+    texts = []
+    for piece in pieces:
+        accumulator.add(chunk({"choices": [{"index": 0, "delta": {"content": piece}}]}))
+        texts.append(accumulator.completion().text)
+    assert texts[-1] == text
+
+
 def test_a_null_in_a_list_hides_nothing_beside_it():
     completion = fold(
         {"choices": [None, {"index": 0, "delta": {"content": "a"}}]},

@@ -47,9 +47,25 @@ class Text:
     def value(self) -> Any:
         """Return all of it; asking again costs nothing."""
         if len(self._pieces) > 1:
-            self._pieces[:] = ["".join(self._pieces)]
+            # Of what was joined before nothing is looked at again.
+            added = "".join(self._pieces[1:])
+            whole = self._pieces[0] + added
+            self._pieces[:] = [whole if added.isascii() or _is_text(added) else _mended(whole)]
         text = self._pieces[0] if self._pieces else None
         return text or (text if self._other is None else self._other)
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _mended(text: str) -> str:
+    """Join the halves of characters that were cut between pieces; other halves stay as they are."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def first(before: Any, now: Any) -> Any:
