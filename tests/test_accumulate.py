@@ -464,6 +464,9 @@ def test_texts_lists_and_sound_grow_and_the_rest_is_replaced():
         {"role": "other", "reasoning_details": [{"n": 2}], "annotations": [{"n": 3}]},
         {"reasoning_signature": "s1", "thinking": "t", "channel": "c1", "name": "n"},
         {"reasoning_signature": "s2", "thinking": "u", "channel": "c2", "made_up": None},
+        {"images": [{"n": 4}], "odd": {"n": 5}},
+        {"images": [{"n": 6}], "odd": [7]},
+        {"images": None, "odd": "last"},
         {"audio": {"id": "i", "data": "AAAA"}},
         {"audio": {"data": "BBBB", "transcript": "hel", "made_up": 1}},
         {"audio": {"transcript": "lo", "expires_at": 7}},
@@ -477,6 +480,8 @@ def test_texts_lists_and_sound_grow_and_the_rest_is_replaced():
         "reasoning_signature": "s1s2",
         "thinking": "tu",
         "channel": "c2",
+        "images": [{"n": 4}, {"n": 6}],
+        "odd": "last",
         "made_up": None,
         "name": "n",
         "audio": {
@@ -556,6 +561,26 @@ def test_a_character_cut_between_chunks_is_whole_again(pieces, text):
     assert texts[-1] == text
 
 
+def test_an_item_of_an_unknown_list_may_come_again_with_more_in_it():
+    first, second = {"index": 0, "type": "search"}, {"index": 1, "type": "run", "code": "1+1"}
+    assert of_deltas(
+        {"executed_tools": [first]},
+        {"executed_tools": [{**first, "output": "found"}]},
+        {"executed_tools": [second]},
+        {"executed_tools": [{"index": 1, "output": "2"}, "odd", {"index": "odd"}, {"index": 2}]},
+    )["executed_tools"] == [
+        {**first, "output": "found"},
+        {**second, "output": "2"},
+        "odd",
+        {"index": "odd"},
+        {"index": 2},
+    ]
+    assert first == {"index": 0, "type": "search"}
+    pictures = [{"index": 0, "u": 1}], [{"index": 0, "u": 2}]
+    message = of_deltas(*({"images": each} for each in pictures))
+    assert message == {"images": [*pictures[0], *pictures[1]]}
+
+
 def test_a_null_in_a_list_hides_nothing_beside_it():
     completion = fold(
         {"choices": [None, {"index": 0, "delta": {"content": "a"}}]},
@@ -620,18 +645,22 @@ def test_a_message_beside_deltas_with_tool_calls_is_left_out():
 
 def test_what_was_handed_out_does_not_change_with_later_chunks():
     accumulator = Accumulator()
-    accumulator.add(chunk({"made_up": 1, "choices": [{"index": 0, "delta": {"content": "a"}}]}))
+    delta = {"content": "a", "images": [1]}
+    accumulator.add(chunk({"made_up": 1, "choices": [{"index": 0, "delta": delta}]}))
     first = accumulator.completion()
     kept = copy.deepcopy(first)
     first.extra["mine"] = 1
     first.choices[0].message.extra["mine"] = 1
-    for body in [{"made_up": 2}, {"choices": [{"index": 0, "delta": {"content": "b"}}]}]:
+    first.choices[0].message.extra["images"].append("mine")
+    later = {"content": "b", "images": [2]}
+    for body in [{"made_up": 2}, {"choices": [{"index": 0, "delta": later}]}]:
         accumulator.add(chunk(body))
     second = accumulator.completion()
     assert kept.text == "a"
     assert second.text == "ab"
     assert second.extra == {"made_up": 2}
-    assert second.choices[0].message.extra == {}
+    assert kept.choices[0].message.extra == {"images": [1]}
+    assert second.choices[0].message.extra == {"images": [1, 2]}
     assert accumulator.completion() == second
 
 
@@ -667,6 +696,7 @@ def steps(chunks: list[ChatCompletionChunk]) -> int:
         {"content": "x"},
         {"content": [{"type": "text", "text": "x"}]},
         {"reasoning_details": [{"n": 1}]},
+        {"made_up": [{"index": 0}, 1]},
         {"tool_calls": [{"index": 0, "id": "a", "function": {"arguments": "x"}}]},
         {"tool_calls": [{"function": {"arguments": "x"}}]},
     ],

@@ -85,6 +85,15 @@ def keep(target: dict[str, Any], extra: Mapping[str, Any]) -> None:
             target[name] = value
 
 
+def grow(target: dict[str, Any], name: str, value: Any) -> None:
+    """Take over one unknown field: a list goes on with the one before, else as `keep` does."""
+    earlier = target.get(name)
+    if is_list(value) and is_list(earlier):
+        earlier.extend(value)
+    elif value is not None or name not in target:
+        target[name] = copied(value)
+
+
 def joined(before: frozenset[str], now: frozenset[str]) -> frozenset[str]:
     """Unite names; events share theirs, and where nothing is new nothing is made."""
     if before:

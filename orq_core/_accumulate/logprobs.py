@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orq_core._accumulate.folding import copied, given_of, joined, keep, mark
-from orq_core._json import is_list
+from orq_core._accumulate.folding import copied, given_of, grow, joined, mark
 from orq_core.models import Logprobs
 from orq_core.models.base import NOTHING_GIVEN
 
@@ -34,11 +33,7 @@ class LogprobsFold:
             self._refusal = self._refusal or []
             self._refusal.extend(logprobs.refusal)
         for name, value in logprobs.extra.items():
-            earlier = self._extra.get(name)
-            if is_list(value) and is_list(earlier):
-                earlier.extend(value)
-            else:
-                keep(self._extra, {name: copied(value)})
+            grow(self._extra, name, value)
         self._given = joined(self._given, given_of(logprobs))
 
     def value(self) -> Logprobs:

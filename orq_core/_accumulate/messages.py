@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orq_core._accumulate.calls import Calls, Function
-from orq_core._accumulate.folding import Text, copied, first, given_of, joined, keep, mark
+from orq_core._accumulate.folding import Text, copied, first, given_of, grow, joined, keep, mark
 from orq_core._accumulate.parts import Content
-from orq_core._json import is_list
+from orq_core._json import is_list, is_object
 from orq_core.models import Audio, Message
 from orq_core.models.base import NOTHING_GIVEN
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _TEXTS = ("refusal", "reasoning", "reasoning_content", "reasoning_signature", "redacted_reasoning")
 _LISTS = ("reasoning_details", "annotations")
 _UNKNOWN_TEXTS = frozenset({"reasoning_text", "thinking"})
+_NUMBERED_ANEW = frozenset({"images"})  # from 0 in each chunk, by some gateways
 
 
 class MessageFold:
@@ -117,8 +118,10 @@ class MessageFold:
             if name in _UNKNOWN_TEXTS and isinstance(value, str):
                 self._unknown_texts = self._unknown_texts or {}
                 self._unknown_texts.setdefault(name, Text()).add(value)
-            elif value is not None or name not in self._extra:
-                self._extra[name] = value
+            elif name not in _NUMBERED_ANEW and is_list(value) and is_list(self._extra.get(name)):
+                _go_on(self._extra[name], value)
+            else:
+                grow(self._extra, name, value)
 
     def value(self) -> Message:
         """Return the message so far."""
@@ -133,10 +136,21 @@ class MessageFold:
             tool_calls=None if self._calls is None else self._calls.value(),
             function_call=None if self._function is None else self._function.value(),
             audio=None if self._audio is None else self._audio.value(),
-            extra={**self._extra, **unknown},
+            extra={name: copied(value) for name, value in self._extra.items()} | unknown,
             **fields,
         )
         return mark(message, self._given)
+
+
+def _go_on(items: list[Any], more: list[Any]) -> None:
+    """Add items; one with an earlier one's index is that one again, with what has become of it."""
+    for item in more:
+        at: Any = item.get("index") if is_object(item) else None
+        earlier = items[at] if isinstance(at, int) and 0 <= at < len(items) else None
+        if is_object(earlier) and earlier.get("index") == at:
+            items[at] = {**earlier, **item}
+        else:
+            items.append(item)
 
 
 class AudioFold:
