@@ -63,6 +63,17 @@ def test_either_kind_in_any_division(data: bytes, stream: bool, every: int) -> N
     assert len(items) >= 1 if stream else len(items) == 1
 
 
+@pytest.mark.parametrize("data", [b"", b" ", b"  ", b"\t", b"null", b" null "])
+@pytest.mark.parametrize("every", [1, 10_000])
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_event_that_says_nothing_is_ignored(data: bytes, every: int, stream: bool) -> None:
+    alive = b"data: " + data + b"\n\n"
+    events = event(chunk("a")) + alive + event(chunk("b", finish_reason="stop"))
+    items, reading = read(alive + events + alive + DONE, every=every, stream=stream)
+    assert reading.error is None
+    assert "".join(item.text for item in items) == "ab"
+
+
 def test_what_follows_the_end_is_ignored() -> None:
     items, reading = read(EVENTS + b"data: {broken\n\n", every=10_000)
     assert [item.text for item in items] == ["a", "b"]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _DONE = b"[DONE]"
 _TOGETHER = 32  # one that is different costs its neighbours their shortcut
 _WORTHWHILE = 4
+_NOTHING = b"", b"null"  # what some servers send to keep a connection open
 _IGNORED_EVENTS = frozenset({"ping", "keepalive", "heartbeat"})
 
 
@@ -125,10 +126,11 @@ class StreamReader:
         if data is None or event.event == "error":
             self._refuse(event.fields.get("error", b"") if data is None else data)
             return None
-        if data.strip() == _DONE:
+        said = data.strip()
+        if said == _DONE:
             self.done = True
             return None
-        if not data or event.event in _IGNORED_EVENTS:
+        if said in _NOTHING or event.event in _IGNORED_EVENTS:
             return None
         try:
             body = loads_object(data)
