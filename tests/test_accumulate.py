@@ -269,6 +269,23 @@ def test_choices_without_an_index_go_by_their_place():
     assert [c.message.content for c in fold(body, body).choices] == ["aa", "bb"]
 
 
+def test_a_whole_number_is_an_index_however_it_is_written():
+    completion = fold(
+        {"choices": [{"index": 0.0, "delta": {"content": "a"}}]},
+        {"choices": [{"index": 1.0, "delta": {"content": "b"}}]},
+        {"choices": [{"index": 1, "delta": {"content": "B"}}]},
+        {"choices": [{"index": 0.0, "delta": {"content": "A"}}]},
+    )
+    assert [c.message.content for c in completion.choices] == ["aA", "bB"]
+    calls = of_calls(
+        {"index": 0.0, "id": "a", "function": {"name": "f", "arguments": "["}},
+        {"index": 1.0, "id": "b", "function": {"name": "g", "arguments": "{"}},
+        {"index": 0.0, "function": {"arguments": "]"}},
+        {"index": 1, "function": {"arguments": "}"}},
+    )
+    assert [call["function"]["arguments"] for call in calls] == ["[]", "{}"]
+
+
 def test_a_stream_is_finished_when_every_choice_is():
     accumulator = Accumulator()
     for index, reason, finished in [(0, None, False), (1, "stop", False), (0, "stop", True)]:

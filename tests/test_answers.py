@@ -118,6 +118,14 @@ def test_an_end_is_an_end_only_when_every_choice_has_ended(n: int) -> None:
     assert reading.complete is (n == 1)
 
 
+def test_a_whole_number_is_an_index_however_it_is_written() -> None:
+    data = event(chunk("a", index=0.0)) + event(chunk(finish_reason="stop", index=1.0))
+    _, reading = read(data, every=10_000)
+    assert isinstance(reading.error, StreamTruncatedError)
+    _, reading = read(data + event(chunk(finish_reason="stop", index=0)), every=10_000)
+    assert reading.error is None
+
+
 def test_a_last_event_without_its_blank_line_counts() -> None:
     items, reading = read(EVENTS.rstrip(b"\n"), every=10_000)
     assert [item.text for item in items] == ["a", "b"]

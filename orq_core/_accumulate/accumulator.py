@@ -12,6 +12,7 @@ from orq_core._accumulate.folding import (
     joined,
     keep,
     mark,
+    place,
 )
 from orq_core._accumulate.logprobs import LogprobsFold
 from orq_core._accumulate.messages import MessageFold
@@ -90,7 +91,7 @@ class Accumulator:
             self.add(chunk)
             if template.adds_content_only:
                 # The template last: Ctrl-C may come between any two lines, and the rest goes by it.
-                self._grow = self._choices[_key(0, chunk.choices[0])].grower()
+                self._grow = self._choices[place(chunk.choices[0].index, 0)].grower()
                 self._grow(texts[at:])
                 self._template = template
                 break
@@ -120,7 +121,7 @@ class Accumulator:
         for position, choice in enumerate(chunk.choices):
             key: Any = choice.index
             if kind_of(key) is not int:
-                key = _key(position, choice)
+                key = place(key, position)
             state = self._choices.get(key)
             if state is None:
                 state = self._choices[key] = _Choice()
@@ -140,11 +141,6 @@ class Accumulator:
             extra=dict(self._extra),
         )
         return completion if self._given is None else mark(completion, self._given)
-
-
-def _key(position: int, choice: ChunkChoice) -> int | str:
-    """Tell the choices apart; a server may send anything as an index."""
-    return choice.index if isinstance(choice.index, (int, str)) else position
 
 
 class _Choice:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orq_core._accumulate.folding import Text, first, given_of, is_stand_in, joined, keep, mark
+from orq_core._accumulate.folding import (
+    Text,
+    first,
+    given_of,
+    is_stand_in,
+    joined,
+    keep,
+    mark,
+    number,
+)
 from orq_core._json import is_object
 from orq_core.models import FunctionCall, ToolCall
 from orq_core.models.base import NOTHING_GIVEN
@@ -26,12 +35,15 @@ class Calls:
     def extend(self, deltas: list[ToolCallDelta]) -> None:
         """Take one chunk's list."""
         for delta in deltas:
-            call = self._of(delta)
+            index: Any = delta.index
+            if isinstance(index, float):
+                index = number(index)
+            call = self._of(delta, index)
             if call is None:
                 call = _Call()
                 self._calls.append(call)
-            if isinstance(delta.index, int):
-                self._at[delta.index] = call
+            if isinstance(index, int):
+                self._at[index] = call
             call.add(delta)
 
     def __bool__(self) -> bool:
@@ -41,11 +53,11 @@ class Calls:
         """Return the calls so far."""
         return [call.value() for call in self._calls]
 
-    def _of(self, delta: ToolCallDelta) -> _Call | None:
+    def _of(self, delta: ToolCallDelta, index: Any) -> _Call | None:
         """Find the call that a delta goes on with; None: it begins one."""
         name = _name(delta)
-        if isinstance(delta.index, int):
-            call = self._at.get(delta.index)
+        if isinstance(index, int):
+            call = self._at.get(index)
             return None if call is None or call.ended_by(delta.id, name) else call
         if delta.id:
             return next((call for call in self._calls if call.id == delta.id), None)

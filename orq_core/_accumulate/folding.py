@@ -68,6 +68,17 @@ def _mended(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
+def number(index: Any) -> Any:
+    """Return the integer that an index of 1.0 means; anything else as it is."""
+    return int(index) if isinstance(index, float) and index.is_integer() else index
+
+
+def place(index: Any, position: int) -> int | str:
+    """Tell the choices of an event apart; a server may send anything as an index."""
+    index = number(index)
+    return index if isinstance(index, (int, str)) else position
+
+
 def first(before: Any, now: Any) -> Any:
     """Choose what identifies something: the first value that is not empty, else an empty one."""
     return before or (before if now is None else now)

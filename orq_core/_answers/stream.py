@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from orq_core._accumulate.folding import place
 from orq_core._answers.template import Templates, unfolded
 from orq_core._json import loads, loads_object
 from orq_core._sse import Decoder, Event, EventTooLarge
@@ -179,8 +180,9 @@ class StreamReader:
 
     def _watch(self, chunk: ChatCompletionChunk) -> None:
         for position, choice in enumerate(chunk.choices):
-            # A server may send anything as an index.
-            index = choice.index if isinstance(choice.index, (int, str)) else position
+            index: Any = choice.index
+            if not isinstance(index, int):
+                index = place(index, position)
             if choice.finish_reason:
                 self._finished[index] = True
             else:
