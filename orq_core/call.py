@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, Union
@@ -112,22 +113,35 @@ class CallInfo:
     notes: dict[str, dict[str, Any]] = field(factory=_no_notes)
 
 
+def _names(plugin_options: Any) -> str:
+    """Name plugins: their settings may be anything, secrets too."""
+    return repr([*plugin_options] if isinstance(plugin_options, Mapping) else type(plugin_options))
+
+
+def _place(url: str | None) -> str:
+    """Show a URL without its user info and query, where gateways have keys."""
+    if url is None:
+        return "None"
+    return repr(re.split("[?#]", str(url), maxsplit=1)[0].rpartition("@")[2])
+
+
 @define(frozen=True)
 class CallOptions:
     """Client-side settings of one call; what is left unset falls back to the client's.
 
     ``timeout``: a `Timeout`, or seconds for all four limits. ``retries``: see `Orq`.
     ``on_truncation``: what an answer does that ends with neither ``finish_reason`` nor ``[DONE]``.
-    ``plugin_options``: settings for plugins, keyed by plugin name.
+    ``plugin_options``: settings for plugins, keyed by plugin name. The repr shows no header, no
+    plugin's settings and no query of a URL.
     """
 
     timeout: Timeout | float | None = None
     retries: Retries = UNSET
-    server_url: str | None = None
+    server_url: str | None = field(default=None, repr=_place)
     http_headers: Mapping[str, str] = field(default=_NOTHING, repr=False)
     accept_header_override: str | None = None
     on_truncation: OnTruncation | None = None
-    plugin_options: Mapping[str, Mapping[str, Any]] = _NOTHING
+    plugin_options: Mapping[str, Mapping[str, Any]] = field(default=_NOTHING, repr=_names)
 
 
 @define(eq=False)
@@ -141,7 +155,7 @@ class Call:
 
     request: ChatCompletionRequest = field(repr=False)
     stream: bool
-    url: str
+    url: str = field(repr=_place)
     options: CallOptions
     runtime: Runtime = field(repr=False)
     limits: Limits = field(repr=False)

@@ -322,6 +322,36 @@ def test_a_plugin_sees_the_call_and_each_event(mode: Mode) -> None:
     assert answer.info.notes == {"everything": {"wrapped": True}}
 
 
+class Seen:
+    """Keeps the call's repr."""
+
+    shown = ""
+
+    @hookimpl
+    def orq_wrap_create(self, call: Any) -> None:
+        self.shown = repr(call)
+
+
+def test_neither_a_call_nor_its_options_show_what_may_be_a_secret(mode: Mode) -> None:
+    seen = Seen()
+    settings = {"caching": {"namespace": KEY}}
+    headers = {"X-Api-Key": KEY}
+    url = f"{SERVER}/v1?key={KEY}#{KEY}"
+    options = CallOptions(server_url=url, plugin_options=settings, http_headers=headers)
+    Scripted(mode, reply(completion("a")), plugins=[seen]).create(options=options)
+    for shown in (repr(options), seen.shown):
+        assert KEY not in shown
+        assert f"{SERVER}/v1" in shown
+        assert "plugin_options=['caching']" in shown
+    with_user = CallOptions(server_url=f"https://user:{KEY}@router.example.test/v1")
+    assert "server_url='router.example.test/v1'" in repr(with_user)
+    assert KEY not in repr(CallOptions(plugin_options=[KEY]))  # type: ignore[arg-type]
+    assert repr(CallOptions()) == (
+        "CallOptions(timeout=None, retries=UNSET, server_url=None, accept_header_override=None, "
+        "on_truncation=None, plugin_options=[])"
+    )
+
+
 def test_bad_request_is_bad_request(mode: Mode) -> None:
     error = Scripted(mode, reply({"code": 7, "message": "no"}, status=400)).fails(BadRequestError)
     assert error.code == 7
