@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, Union, cast
 
 from attrs import define, field
 
@@ -113,9 +113,11 @@ class CallInfo:
     notes: dict[str, dict[str, Any]] = field(factory=_no_notes)
 
 
-def _names(plugin_options: Any) -> str:
+def _names(plugin_options: object) -> str:
     """Name plugins: their settings may be anything, secrets too."""
-    return repr([*plugin_options] if isinstance(plugin_options, Mapping) else type(plugin_options))
+    if not isinstance(plugin_options, Mapping):
+        return repr(type(plugin_options))
+    return repr([*cast("Mapping[str, object]", plugin_options)])
 
 
 def _place(url: str | None) -> str:

@@ -100,11 +100,10 @@ def structure_hook(cls: type[A], converter: Converter) -> Callable[[Any, Any], A
                 given.append(name)
             elif value is None or name in unread or not (name in nullable or name in always):
                 model.extra[name] = value
-                if name in many and kind_of(value) is list:
-                    readable = [each for each in value if kind_of(each) is dict]
-                    if readable:
-                        setattr(model, name, nested[name](readable))
-                        given += [name] if name in lists else []
+                readable = _objects(value) if name in many else []
+                if readable:
+                    setattr(model, name, nested[name](readable))
+                    given += [name] if name in lists else []
             elif name in always and (not value or name in lists):
                 given.append(name)
         names = tuple(given)
@@ -183,7 +182,7 @@ def _written(value: Any) -> Any:
 def _whole(out: dict[str, Any], name: str, now: Any) -> Any:
     """Return the list that came, with what is no object in it, while its objects are the same."""
     raw = out[name]
-    objects = [each for each in raw if kind_of(each) is dict] if kind_of(raw) is list else []
+    objects = _objects(raw)
     if not objects:
         return now
     if objects == _written(now):
@@ -191,3 +190,7 @@ def _whole(out: dict[str, Any], name: str, now: Any) -> Any:
     # They were read, and changed since.
     del out[name]
     return now
+
+
+def _objects(value: Any) -> list[Any]:
+    return [each for each in value if kind_of(each) is dict] if kind_of(value) is list else []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attrs import fields, has
 
-from orq_core._json import is_list
+from orq_core._json import is_list, is_object
 from orq_core.errors import RequestError
 from orq_core.models._answering import answer_dict
 from orq_core.models._given import finder
@@ -60,15 +60,15 @@ def _dumped(value: Any) -> Mapping[str, Any] | None:
     whole = value.model_dump(by_alias=True)
     given = value.model_dump(by_alias=True, exclude_unset=True)
     # That of a root model may be a list.
-    return _without_unset(whole, given) if isinstance(whole, dict) else None
+    return _without_unset(whole, given) if is_object(whole) else None
 
 
 def _without_unset(whole: Any, given: Any) -> Any:
     """Leave out what is None and was not given, in what lies within too."""
-    if isinstance(whole, dict) and isinstance(given, dict):
+    if is_object(whole) and is_object(given):
         return {
             name: _without_unset(value, given[name]) if name in given else value
-            for name, value in cast("dict[str, Any]", whole).items()
+            for name, value in whole.items()
             if value is not None or name in given
         }
     if is_list(whole) and is_list(given) and len(whole) == len(given):
