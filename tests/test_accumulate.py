@@ -556,6 +556,17 @@ def test_content_comes_as_parts_too(pieces, content):
     assert of_deltas(*({"content": piece} for piece in pieces))["content"] == content
 
 
+def test_parts_within_parts_are_taken_however_deep():
+    content: Any = "x"
+    for _ in range(300):
+        content = [{"type": "thinking", "thinking": content}]
+    body = {"choices": [{"index": 0, "delta": {"content": content}}]}
+    accumulator = Accumulator()
+    accumulator.add(CONVERTER.structure(body, ChatCompletionChunk))
+    again = accumulator.completion().choices[0].message.content
+    assert json.dumps(again) == json.dumps(content)
+
+
 @pytest.mark.parametrize(
     ("pieces", "text"),
     [

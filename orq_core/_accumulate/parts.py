@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _STREAMED = ("text", "thinking", "reasoning")
+_DEEPEST = 16  # parts in parts that grow; servers send one in another
 
 
 class Content:
@@ -55,10 +56,11 @@ class Content:
 class Parts:
     """A list of parts whose last one grows."""
 
-    __slots__ = ("_parts",)
+    __slots__ = ("_depth", "_parts")
 
-    def __init__(self) -> None:
+    def __init__(self, depth: int = 0) -> None:
         """Begin with no parts."""
+        self._depth = depth
         self._parts: list[_Part] = []
 
     def extend(self, parts: list[Any]) -> None:
@@ -66,7 +68,7 @@ class Parts:
         for position, part in enumerate(parts):
             last = self._parts[-1] if self._parts and position == 0 else None
             if last is None or not last.goes_on_with(part):
-                last = _Part()
+                last = _Part(self._depth)
                 self._parts.append(last)
             last.add(part)
 
@@ -81,9 +83,10 @@ class Parts:
 class _Part:
     """One part: a type, streamed strings or lists, and other fields, whose last value counts."""
 
-    __slots__ = ("_fields", "_streams", "_whole")
+    __slots__ = ("_depth", "_fields", "_streams", "_whole")
 
-    def __init__(self) -> None:
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
         self._fields: dict[str, Any] = {}
         self._streams: dict[str, Text | Parts] = {}
         self._whole: list[Any] = []
@@ -106,9 +109,9 @@ class _Part:
                 if not isinstance(stream, Text):
                     stream = self._streams[name] = Text()
                 stream.add(value)
-            elif name in _STREAMED and is_list(value):
+            elif name in _STREAMED and is_list(value) and self._depth < _DEEPEST:
                 if not isinstance(stream, Parts):
-                    stream = self._streams[name] = Parts()
+                    stream = self._streams[name] = Parts(self._depth + 1)
                 stream.extend(value)
             else:
                 self._fields[name] = value
