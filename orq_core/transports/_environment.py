@@ -5,21 +5,37 @@ from __future__ import annotations
 import errno
 import os
 import re
+from contextlib import suppress
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from orq_core.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d+)")
+_UNSENDABLE = re.compile(r"[\x00-\x1f\x7f]")
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 class Proxies:
-    """Answers which proxy a URL goes through: the one given, else the environment's."""
+    """Answers which proxy a URL goes through: the one given, else the environment's.
 
-    def __init__(self, given: str | None) -> None:
-        """Read ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` now."""
-        self._given = given
+    Only http and https proxies are spoken to. One of another kind raises ConfigurationError for
+    the URLs it is meant for: to go straight would show the request to those it is kept from.
+    """
+
+    def __init__(self, given: str | None, *, passed_over: bool = False) -> None:
+        """Read ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` now.
+
+        ``passed_over``: the environment's of another kind are, for a session that has its own way
+        to them.
+        """
+        self._given = _checked(given, "proxy") if given else None
+        self._passed_over = passed_over
         self._found = {} if given else getproxies()
         self._answers: dict[tuple[str, str], str | None] = {}
 
@@ -32,10 +48,49 @@ class Proxies:
         parts = urlsplit(url)
         key = (parts.scheme, parts.netloc)
         if key not in self._answers:
-            straight = bool(proxy_bypass(parts.netloc))
-            proxy = self._found.get(parts.scheme) or self._found.get("all")
-            self._answers[key] = None if straight else proxy
+            self._answers[key] = self._answer(parts)
         return self._answers[key]
+
+    def _answer(self, parts: SplitResult) -> str | None:
+        kind = parts.scheme if self._found.get(parts.scheme) else "all"
+        proxy = self._found.get(kind)
+        if not proxy or proxy_bypass(parts.netloc) or self._is_near(parts.hostname):
+            return None
+        name = f"{kind}_proxy"
+        try:
+            return _checked(proxy, name if name in os.environ else name.upper())
+        except ConfigurationError:
+            if self._passed_over:
+                return None
+            raise
+
+    def _is_near(self, host: str | None) -> bool:
+        """Tell whether ``NO_PROXY`` has an address or its network; urllib compares texts."""
+        for entry in self._found.get("no", "").split(","):
+            with suppress(ValueError):
+                network = ip_network(entry.strip().strip("[]"), strict=False)
+                if ip_address(host or "") in network:
+                    return True
+        return False
+
+
+def _checked(proxy: object, name: str) -> str:
+    """Return a proxy's URL, with a scheme; raises ConfigurationError for what can't be used."""
+    text = proxy.strip() if isinstance(proxy, str) else ""
+    url = text if "://" in text else f"http://{text}"
+    try:
+        parts = urlsplit(url)
+        # Asking for the port checks it.
+        known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        known = None
+    if not known or _UNSENDABLE.search(url) or " " in place_of(url):
+        # Without a cause and the URL, which may have a password.
+        raise ConfigurationError(
+            f"{name}: not the URL of an http or https proxy; write http://host:port, or for one of "
+            "another kind, such as SOCKS, pass a session= of your own that speaks it",
+        )
+    return parts.scheme + url[len(parts.scheme) :]
 
 
 def ca_bundle() -> str | None:

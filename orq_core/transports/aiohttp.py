@@ -47,8 +47,9 @@ class AiohttpTransport:
     """Sends through one session per event loop, or through your `aiohttp.ClientSession`.
 
     ``session``: yours; its connector and default headers are honoured, and it stays open.
-    ``proxy``: a proxy's URL, default from the environment. ``verify``: False, the path of a CA
-    bundle, or an `ssl.SSLContext`. ``cert``: path of a client certificate, or a pair with its key.
+    ``proxy``: the URL of an http or https proxy, default from the environment; for SOCKS, your
+    session's connector. ``verify``: False, the path of a CA bundle, or an `ssl.SSLContext`.
+    ``cert``: path of a client certificate, or a pair with its key.
     ``max_connections``: how many at once to one host, default unlimited; a call beyond them waits
     for ``timeout.connect``. ``max_response_bytes`` bounds `AiohttpResponse.read`.
 
@@ -71,7 +72,7 @@ class AiohttpTransport:
         """Note the settings; no connection is made and no event loop is needed."""
         checked_files(verify, cert)
         self._given = session
-        self._proxies = Proxies(proxy)
+        self._proxies = Proxies(proxy, passed_over=session is not None)
         self._limit = max_connections or 0
         self._max_bytes = max_response_bytes
         self._tls = Tls(verify, cert, ca_bundle)

@@ -37,11 +37,12 @@ class RequestsTransport:
     """Sends through a connection pool of its own, or through your `requests.Session`.
 
     ``session``: yours; its headers, adapters, proxies, ``verify`` and ``cert`` are honoured, its
-    redirects, cookies and authentication are not, and it stays open. ``proxy``: a proxy's URL,
-    default from the environment. ``verify``: False, the path of a CA bundle, or an
-    `ssl.SSLContext`. ``cert``: path of a client certificate, or a pair with its key.
-    ``max_connections``: how many at once to one host, default unlimited; a call beyond them waits
-    for ``timeout.connect``. ``max_response_bytes`` bounds `RequestsResponse.read`.
+    redirects, cookies and authentication are not, and it stays open. ``proxy``: the URL of an http
+    or https proxy, default from the environment; for SOCKS, your session. ``verify``: False, the
+    path of a CA bundle, or an `ssl.SSLContext`. ``cert``: path of a client certificate, or a pair
+    with its key. ``max_connections``: how many at once to one host, default unlimited; a call
+    beyond them waits for ``timeout.connect``. ``max_response_bytes`` bounds
+    `RequestsResponse.read`.
 
     Usable from any number of threads and after a fork. With your own session, an answer's head is
     bounded per read and not as a whole: its connections are not of our making.

@@ -94,10 +94,15 @@ def test_an_aiohttp_session_of_ones_own(orq_router: LocalRouter) -> None:
     assert orq_router.requests[0].headers["X-Mine"] == "yes"
 
 
-def test_proxies_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.mark.usefixtures("no_proxies")
+def test_proxies_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Proxies(None).of("https://x.test") is None
     monkeypatch.setenv("https_proxy", "http://proxy.test:1")
     monkeypatch.setenv("all_proxy", "http://proxy.test:2")
@@ -107,6 +112,75 @@ def test_proxies_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert proxies.of("http://x.test") == "http://proxy.test:2"
     assert proxies.of("https://near.test") is None
     assert Proxies("http://given.test").of("https://near.test") == "http://given.test"
+
+
+@pytest.mark.usefixtures("no_proxies")
+def test_addresses_that_the_environment_has_asked_straight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "proxy.test:1")
+    monkeypatch.setenv("no_proxy", "near.test, ::1,10.0.0.0/8,fd00::/8,192.168.0.1, /")
+    of = Proxies(None).of
+    straight = ["10.1.2.3", "[::1]", "[::1]:8080", "[fd00::2]:8080", "192.168.0.1:80", "near.test"]
+    assert [of(f"http://{place}/x") for place in straight] == [None] * 6
+    through = ["11.1.2.3", "[::2]:8080", "192.168.0.2", "far.test", "10.test"]
+    assert [of(f"http://{place}/x") for place in through] == ["http://proxy.test:1"] * 5
+
+
+UNUSABLE = [
+    "socks5://127.0.0.1:1",
+    "socks5h://someone:hidden@127.0.0.1:1",
+    "ftp://x",
+    "http://",
+    "https://[::1",
+    "http://127.0.0.1:99999",
+    "127.0.0.1:port",
+    "http://exa mple.test",
+    "http://127.0.0.1:1/\x00",
+    5,
+]
+
+
+@pytest.mark.parametrize("proxy", UNUSABLE, ids=repr)
+def test_a_proxy_that_cannot_be_used(mode: Mode, proxy: Any) -> None:
+    async def body() -> None:
+        async with mode.client(api_key=KEY, server_url="http://far.test", proxy=proxy) as client:
+            await mode.create(client, retries=None, **ASKED)
+
+    with pytest.raises(ConfigurationError, match=r"^proxy: .* session=") as caught:
+        mode.run(body)
+    assert "hidden" not in str(caught.value)
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+@pytest.mark.usefixtures("no_proxies")
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_that_cannot_be_used(
+    mode: Mode, name: str, orq_router: LocalRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body(url: str) -> None:
+        async with mode.client(api_key=KEY, server_url=url) as client:
+            await mode.create(client, retries=None, **ASKED)
+
+    monkeypatch.setenv(name, "socks5://127.0.0.1:9")
+    with pytest.raises(ConfigurationError, match=f"^{name}: .* session="):
+        mode.run(lambda: body("http://far.test"))
+    # What it is not meant for goes its way.
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    mode.run(lambda: body(orq_router.url))
+
+
+@pytest.mark.usefixtures("no_proxies")
+def test_a_session_of_ones_own_has_its_own_way_to_a_proxy(
+    orq_router: LocalRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body() -> None:
+        async with (
+            aiohttp.ClientSession() as session,
+            AsyncOrq(api_key=KEY, server_url=orq_router.url, session=session) as client,
+        ):
+            assert (await client.router.chat.completions.create(**ASKED)).text == "hello"
+
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    asyncio.run(body())
 
 
 def test_the_environments_bundle(monkeypatch: pytest.MonkeyPatch) -> None:

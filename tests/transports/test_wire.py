@@ -434,9 +434,13 @@ def test_a_client_certificate(mode: Mode, authority: trustme.CA, tmp_path: Path)
 def test_a_proxy(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
     with RawServer(answering) as proxy:
         url = "http://far.example.test/v1"
-        assert ask(mode, url, api_key=KEY, proxy=proxy.url) == "hello"
-        monkeypatch.setenv("http_proxy", proxy.url)
-        assert ask(mode, url, api_key=KEY) == "hello"
+        bare = f"127.0.0.1:{proxy.port}"
+        for given in (proxy.url, bare, proxy.url.upper()):
+            assert ask(mode, url, api_key=KEY, proxy=given) == "hello"
+        for given in (proxy.url, bare):
+            monkeypatch.setenv("http_proxy", given)
+            assert ask(mode, url, api_key=KEY) == "hello"
+        assert len(proxy.requests) == 5
         assert all(
             request.startswith(b"POST http://far.example.test/v1/chat")
             for request in proxy.requests
