@@ -13,6 +13,7 @@ from orq_core.errors import APIConnectionError, ConnectError, OrqError
 from orq_core.transports._aiohttp_straight import Straight
 from orq_core.transports._body import read_all
 from orq_core.transports._environment import place_of, reason_of
+from orq_core.transports._overdue import reached
 
 if TYPE_CHECKING:
     from orq_core.limits import Limits
@@ -33,6 +34,7 @@ _NOT_SENT = (
     aiohttp.ClientConnectorError,
     aiohttp.ClientProxyConnectionError,
     aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
     aiohttp.InvalidURL,
 )
 
@@ -145,8 +147,22 @@ class AiohttpResponse:
             pass
 
 
-def failure(error: Exception, url: str, limits: Limits, proxy: str | None = None) -> OrqError:
-    if isinstance(error, (asyncio.TimeoutError, TimeoutError)):
+def failure(
+    error: Exception,
+    url: str,
+    limits: Limits,
+    proxy: str | None = None,
+    connect_at: float | None = None,
+) -> OrqError:
+    """Say what a backend's exception means.
+
+    ``connect_at``: when a session of the caller's must have connected; it does not say when it has.
+    """
+    timed_out = isinstance(error, (asyncio.TimeoutError, TimeoutError))
+    if isinstance(error, aiohttp.ConnectionTimeoutError) and reached(limits, connect_at):
+        limits.phase, limits.phase_at = "connect", connect_at
+        return limits.error()
+    if timed_out and reached(limits, limits.next_at):
         return limits.error()
     if isinstance(error, aiohttp.ClientResponseError):
         # It shows the whole request, with its headers.
@@ -155,7 +171,7 @@ def failure(error: Exception, url: str, limits: Limits, proxy: str | None = None
         error.request_info = aiohttp.RequestInfo(
             asked.url, asked.method, _NO_HEADERS, asked.real_url
         )
-    place, reason = place_of(url, proxy), reason_of(error)
+    place, reason = place_of(url, proxy), "timed out" if timed_out else reason_of(error)
     if isinstance(error, _NOT_SENT) or limits.phase == "connect":
         return ConnectError(f"could not connect to {place}: {reason}")
     return APIConnectionError(f"the connection to {place} failed: {reason}")

@@ -14,6 +14,7 @@ from orq_core.errors import APIConnectionError, ConnectError, OrqError
 from orq_core.transports._body import read_all
 from orq_core.transports._chunked import Chunks
 from orq_core.transports._environment import causes_of, place_of, reason_of
+from orq_core.transports._overdue import reached
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -154,16 +155,28 @@ def _closed_here() -> APIConnectionError:
     return APIConnectionError("the response was closed while it was being read")
 
 
-def failure(error: Exception, http: HttpRequest, proxy: str | None = None) -> OrqError:
-    nearest = http.limits.next_at
-    timed_out = isinstance(error, (TimeoutError, requests.Timeout)) or "imeout" in reason_of(error)
-    if isinstance(error, requests.ConnectTimeout) and http.limits.phase != "connect":
-        http.limits.enter("connect")
-        return http.limits.error()
-    if timed_out or (nearest is not None and http.limits.clock() >= nearest):
-        return http.limits.error()
-    place, reason = place_of(http.url, proxy), reason_of(error)
-    unmade = any(isinstance(cause, NewConnectionError) for cause in causes_of(error))
-    if http.limits.phase == "connect" or unmade:
+def failure(
+    error: Exception,
+    http: HttpRequest,
+    proxy: str | None = None,
+    connect_at: float | None = None,
+) -> OrqError:
+    """Say what a backend's exception means.
+
+    ``connect_at``: when a session of the caller's must have connected; it does not say when it has.
+    """
+    limits = http.limits
+    reason = reason_of(error)
+    timed_out = isinstance(error, (TimeoutError, requests.Timeout)) or "imeout" in reason
+    unmade = isinstance(error, requests.ConnectTimeout)
+    if unmade and reached(limits, connect_at):
+        limits.phase, limits.phase_at = "connect", connect_at
+        return limits.error()
+    nearest = limits.next_at
+    if (timed_out and reached(limits, nearest)) or (nearest and limits.clock() >= nearest):
+        return limits.error()
+    place, reason = place_of(http.url, proxy), "timed out" if timed_out else reason
+    unmade = unmade or any(isinstance(cause, NewConnectionError) for cause in causes_of(error))
+    if limits.phase == "connect" or unmade:
         return ConnectError(f"could not connect to {place}: {reason}")
     return APIConnectionError(f"the connection to {place} failed: {reason}")

@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -40,7 +41,15 @@ if TYPE_CHECKING:
     from orq_core.transports._aiohttp_pool import Pool
 
 _MOST_WAYS = 64  # kept at once; a service may give each tenant a server of its own
-_NO_LIMIT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+
+
+@lru_cache(maxsize=16)
+def _timeout(connect: float | None) -> aiohttp.ClientTimeout:
+    """Return what aiohttp is to hold a request to by itself."""
+    return aiohttp.ClientTimeout(total=None, connect=connect, sock_connect=None, sock_read=None)
+
+
+_NO_LIMIT = _timeout(None)
 
 
 class AiohttpTransport:
@@ -84,6 +93,10 @@ class AiohttpTransport:
         """Send; see `Transport`."""
         loop = asyncio.get_running_loop()
         proxy = self._proxies.of(http.url)
+        connect_at = None
+        if self._given is not None:
+            http.limits.enter("connect")
+            connect_at = http.limits.phase_at
         # Most calls find a connection, and need no other timer than for their answer.
         http.limits.enter("first_event")
         http.limits.remaining()
@@ -99,7 +112,7 @@ class AiohttpTransport:
         except OrqError:
             raise
         except FAILURES as error:
-            raise failure(error, http.url, http.limits, proxy) from error
+            raise failure(error, http.url, http.limits, proxy, connect_at) from error
         named = response.headers.getall
         try:
             check_framing(http.url, named(CONTENT_LENGTH, ()), named(TRANSFER_ENCODING, ()))
@@ -169,7 +182,7 @@ class AiohttpTransport:
                     headers=http.headers,
                     proxy=proxy,
                     allow_redirects=False,
-                    timeout=_NO_LIMIT,
+                    timeout=_NO_LIMIT if self._given is None else _timeout(limits.timeout.connect),
                     ssl=self._ssl(http.url),
                 )
         finally:

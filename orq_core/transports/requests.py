@@ -79,7 +79,9 @@ class RequestsTransport:
         if self._pid != os.getpid():
             self._start_anew()
         http.limits.enter("connect")
+        connect_at = None
         if self._given is not None:
+            connect_at = http.limits.phase_at
             http.limits.enter("first_event")
         proxy = None if self._given is not None else self._proxies.of(http.url)
         try:
@@ -88,7 +90,7 @@ class RequestsTransport:
         except OrqError:
             raise
         except FAILURES as error:
-            raise failure(error, http, proxy) from error
+            raise failure(error, http, proxy, connect_at) from error
         try:
             named = raw.headers.getlist
             check_framing(http.url, named("Content-Length"), named("Transfer-Encoding"))

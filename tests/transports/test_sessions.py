@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import gc
 import os
+import socket
 import ssl
 import threading
+import time
 import weakref
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,7 @@ import aiohttp
 import pytest
 import requests
 import trustme
+from requests.adapters import HTTPAdapter
 
 from orq_core import (
     APIConnectionError,
@@ -30,7 +35,7 @@ from orq_core import (
 from orq_core._runtime import drive
 from orq_core.limits import Limits
 from orq_core.testing import LocalRouter, Mode, Stall, chunk, completion, reply, stream
-from orq_core.transports import HttpRequest
+from orq_core.transports import HttpRequest, _aiohttp_response, _requests_response
 from orq_core.transports._environment import Proxies, ca_bundle, place_of, reason_of
 from orq_core.transports.aiohttp import AiohttpTransport
 from orq_core.transports.requests import RequestsTransport
@@ -77,6 +82,86 @@ def test_a_requests_session_that_cannot_connect() -> None:
         pytest.raises(ConnectError),
     ):
         client.router.chat.completions.create(retries=None, **ASKED)
+
+
+class Impatient(HTTPAdapter):
+    """Has a time-out of its own."""
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        return super().send(*args, **{**kwargs, "timeout": 0.1})
+
+
+NO_LIMITS = Timeout(connect=None, first_event=None, idle=None, total=None)
+
+
+@pytest.mark.parametrize("timeout", [NO_LIMITS, Timeout()], ids=["no limits", "the default"])
+def test_a_time_out_of_a_sessions_own_is_none_of_the_calls(timeout: Timeout) -> None:
+    with (
+        RawServer(Connection.wait_for_client) as server,
+        requests.Session() as session,
+        Orq(server_url=server.url, session=session, timeout=timeout) as client,
+    ):
+        session.mount("http://", Impatient())
+        with pytest.raises(APIConnectionError, match="timed out") as caught:
+            client.router.chat.completions.create(retries=None, **ASKED)
+    assert not isinstance(caught.value, ConnectError)
+
+
+def test_an_aiohttp_connectors_own_time_out_is_none_of_the_calls() -> None:
+    class Hurried(aiohttp.TCPConnector):
+        async def connect(self, *args: Any, **kwargs: Any) -> Any:
+            raise asyncio.TimeoutError
+
+    async def body() -> None:
+        async with (
+            aiohttp.ClientSession(connector=Hurried()) as session,
+            AsyncOrq(server_url="http://127.0.0.1:9", session=session) as client,
+        ):
+            await client.router.chat.completions.create(retries=None, **ASKED)
+
+    with pytest.raises(ConnectError, match="timed out"):
+        asyncio.run(body())
+
+
+@pytest.mark.parametrize("timeout", [NO_LIMITS, Timeout()], ids=["no limits", "the default"])
+def test_a_systems_time_out_is_none_of_the_calls(timeout: Timeout) -> None:
+    error = TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+    http = request("http://x.test", timeout)
+    http.limits.enter("first_event")
+    for said in (
+        _requests_response.failure(error, http),
+        _aiohttp_response.failure(error, http.url, http.limits),
+    ):
+        assert type(said) is APIConnectionError
+        assert str(said) == "the connection to x.test failed: timed out"
+    connecting = request("http://x.test", timeout)
+    said = _requests_response.failure(requests.ConnectTimeout(), connecting)
+    assert isinstance(said, ConnectError)
+
+
+@pytest.mark.parametrize("timeout", [Timeout(connect=0.2), Timeout(first_event=0.2)], ids=str)
+def test_a_session_of_ones_own_connects_within_the_limit(mode: Mode, timeout: Timeout) -> None:
+    async def body() -> None:
+        # The queue of those that wait to be accepted is full.
+        with (
+            socket.create_server(("127.0.0.1", 0), backlog=0) as listener,
+            socket.create_connection(listener.getsockname()),
+            requests.Session() as session,
+        ):
+            url = "http://{}:{}".format(*listener.getsockname())
+            async with contextlib.AsyncExitStack() as stack:
+                own: Any = session
+                if mode.name == "async":
+                    own = await stack.enter_async_context(aiohttp.ClientSession())
+                client = mode.client(server_url=url, session=own, timeout=timeout)
+                made = await stack.enter_async_context(client)
+                await mode.create(made, retries=None, **ASKED)
+
+    began = time.monotonic()
+    with pytest.raises(APITimeoutError) as caught:
+        mode.run(body)
+    assert caught.value.kind == ("connect" if timeout.connect == 0.2 else "first_event")
+    assert time.monotonic() - began < 2
 
 
 def test_an_aiohttp_session_of_ones_own(orq_router: LocalRouter) -> None:
