@@ -182,6 +182,8 @@ class AiohttpTransport:
                     headers=http.headers,
                     proxy=proxy,
                     allow_redirects=False,
+                    # What a session raises for one has no body and no time to wait.
+                    raise_for_status=False,
                     timeout=_NO_LIMIT if self._given is None else _timeout(limits.timeout.connect),
                     ssl=self._ssl(http.url),
                 )

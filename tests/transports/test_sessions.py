@@ -28,6 +28,7 @@ from orq_core import (
     ConfigurationError,
     ConnectError,
     Orq,
+    RateLimitError,
     ResponseDecodeError,
     Timeout,
     hookimpl,
@@ -82,6 +83,24 @@ def test_a_requests_session_that_cannot_connect() -> None:
         pytest.raises(ConnectError),
     ):
         client.router.chat.completions.create(retries=None, **ASKED)
+
+
+def test_a_session_that_raises_for_a_status_leaves_it_to_the_client(
+    orq_router: LocalRouter,
+) -> None:
+    body_sent = {"error": {"message": "slow down"}}
+    orq_router.always(reply(body_sent, status=429, headers={"Retry-After": "7"}))
+
+    async def body() -> None:
+        async with (
+            aiohttp.ClientSession(raise_for_status=True) as session,
+            AsyncOrq(api_key=KEY, server_url=orq_router.url, session=session) as client,
+        ):
+            await client.router.chat.completions.create(retries=None, **ASKED)
+
+    with pytest.raises(RateLimitError, match="slow down") as caught:
+        asyncio.run(body())
+    assert caught.value.retry_after == 7
 
 
 class Impatient(HTTPAdapter):
