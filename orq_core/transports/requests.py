@@ -179,7 +179,8 @@ class _Adapter(HTTPAdapter):
     def __init__(self, tls: Tls, limit: int | None) -> None:
         self._tls = tls
         self._found: dict[tuple[str, str | None], tuple[Any, str]] = {}
-        super().__init__(pool_maxsize=limit or _KEPT, pool_block=limit is not None)
+        # A pool that urllib3 forgets sooner is not closed while an error's traceback refers to it.
+        super().__init__(_PLACES, limit or _KEPT, pool_block=limit is not None)
 
     def ask(self, http: HttpRequest, proxy: str | None) -> Raw:
         """Send; `HTTPAdapter.send` finds out anew for each call what is remembered here."""

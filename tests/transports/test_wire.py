@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
 import socket
@@ -571,3 +572,25 @@ def test_bytes_on_an_idle_connection_are_nobodys_answer(mode: Mode) -> None:
 
     with RawServer(script) as server:
         mode.run(body)
+
+
+def test_connections_to_many_hosts_end_with_the_client(mode: Mode) -> None:
+    def script(connection: Connection) -> None:
+        connection.send(head("Content-Length: 2", status="500 x") + b"{}")
+        connection.wait_for_client()
+
+    async def body() -> list[APIStatusError]:
+        kept = []
+        async with mode.client(retries=None) as client:
+            for server in servers:
+                with pytest.raises(APIStatusError) as caught:
+                    await mode.create(client, request=REQUEST, server_url=server.url)
+                # Its traceback refers to the pool.
+                kept.append(caught.value)
+        return kept
+
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(RawServer(script)) for _ in range(12)]
+        kept = mode.run(body)
+        assert all(server.left.wait(2) for server in servers)
+    assert len(kept) == 12
