@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from orq_core.transports._aiohttp_body import Body
+from orq_core.transports._framing import WITHOUT_BODY
 
 if TYPE_CHECKING:
     from aiohttp.http import RawResponseMessage
@@ -20,7 +21,6 @@ LONGEST_LINE = 65536  # of a head, in bytes: what the blocking transport takes t
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _LONGEST_HEAD = 2**18  # bytes; what is longer is left to aiohttp, which has limits of its own
 _LENGTH = re.compile(r"[0-9]{1,18}")
-_WITHOUT_BODY = frozenset({204, 304})
 
 
 def parse_answer(handler: Any, *, with_body: bool) -> None:
@@ -64,7 +64,7 @@ class Front(asyncio.Protocol):
             return None
         lengths = message.headers.getall("Content-Length", ())
         length: int | None = None
-        if message.code in _WITHOUT_BODY:
+        if message.code in WITHOUT_BODY:
             length = 0
         elif not message.chunked and lengths and _LENGTH.fullmatch(lengths[0]):
             length = int(lengths[0])

@@ -16,6 +16,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from orq_core.transports._aiohttp_front import Front, parse_answer
+from orq_core.transports._framing import SWITCHED
 
 if TYPE_CHECKING:
     import asyncio
@@ -106,10 +107,14 @@ class Straight:
         self._transport.write(written)
         while True:
             message, content = await protocol.read()
-            if not 100 <= message.code < 200 or message.code == 101:
+            if not 100 <= message.code < 200 or message.code == SWITCHED:
                 break
             if front is not None and not front.left:
                 front.expect()
+        if message.code == SWITCHED:
+            # Nothing can be read or reused, and aiohttp would wait for who takes it over.
+            self.status, self.headers = message.code, message.headers
+            return
         if front is not None and not front.left:
             body = front.content(message)
             message, content = (message, body) if body is not None else await protocol.read()

@@ -113,9 +113,9 @@ class AiohttpTransport:
             raise
         except FAILURES as error:
             raise failure(error, http.url, http.limits, proxy, connect_at) from error
-        named = response.headers.getall
+        status, named = response.status, response.headers.getall
         try:
-            check_framing(http.url, named(CONTENT_LENGTH, ()), named(TRANSFER_ENCODING, ()))
+            check_framing(http.url, status, named(CONTENT_LENGTH, ()), named(TRANSFER_ENCODING, ()))
         except OrqError:
             response.close()
             raise

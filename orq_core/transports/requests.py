@@ -93,7 +93,7 @@ class RequestsTransport:
             raise failure(error, http, proxy, connect_at) from error
         try:
             named = raw.headers.getlist
-            check_framing(http.url, named("Content-Length"), named("Transfer-Encoding"))
+            check_framing(http.url, raw.status, named("Content-Length"), named("Transfer-Encoding"))
         except OrqError:
             raw.close()
             raw.release_conn()

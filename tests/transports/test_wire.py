@@ -574,6 +574,30 @@ def test_bytes_on_an_idle_connection_are_nobodys_answer(mode: Mode) -> None:
         mode.run(body)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("header", ["Content-Length: 0", "Connection: Upgrade\r\nUpgrade: other"])
+def test_nothing_follows_a_switch_of_protocols(mode: Mode, stream: bool, header: str) -> None:
+    def script(connection: Connection) -> None:
+        connection.keep = True  # type: ignore[attr-defined]
+        if server.connections == 1:
+            connection.send(head(header, status="101 Switching Protocols"))
+        else:
+            connection.send(JSON_HEAD + BODY)
+
+    async def body() -> None:
+        async with mode.client(server_url=server.url, retries=None, timeout=5) as client:
+            with pytest.raises(APIConnectionError, match="changed to a protocol"):
+                await mode.create(client, request=REQUEST, stream=stream)
+            got = await mode.create(client, request=REQUEST, stream=stream)
+            assert (await mode.completion(got) if stream else got).text == "hello"
+
+    began = time.monotonic()
+    with RawServer(script) as server:
+        mode.run(body)
+        assert server.connections == 2
+    assert time.monotonic() - began < 4
+
+
 def test_connections_to_many_hosts_end_with_the_client(mode: Mode) -> None:
     def script(connection: Connection) -> None:
         connection.send(head("Content-Length: 2", status="500 x") + b"{}")
