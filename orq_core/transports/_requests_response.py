@@ -14,6 +14,7 @@ from orq_core.errors import APIConnectionError, ConnectError, OrqError
 from orq_core.transports._body import read_all
 from orq_core.transports._chunked import Chunks
 from orq_core.transports._environment import causes_of, place_of, reason_of
+from orq_core.transports._framing import WITHOUT_BODY
 from orq_core.transports._overdue import reached
 
 if TYPE_CHECKING:
@@ -46,10 +47,14 @@ class RequestsResponse:
         # What is not compressed needs nothing of urllib3's, which costs as much as all the rest.
         coded = self._reader is None or "content-encoding" in raw.headers
         self._plain: HTTPResponse | None = None if coded else original
+        if original is not None and self.status in WITHOUT_BODY:
+            # `http.client` would wait for the chunks of it that a head may announce.
+            original.chunked = False
         # Ctrl-C may come while it is held, and what is unwound then closes this.
         self._lock = threading.RLock()
         self._chunks = Chunks()
         self._drained = False
+        self._surplus = False
         self._reading = False
         self._closed = False
 
@@ -86,28 +91,38 @@ class RequestsResponse:
 
     def _read(self) -> bytes:
         """Receive what the next piece of content needs."""
-        answer = self._plain
-        if answer is None:
+        answer, reader = self._plain, self._reader
+        if answer is None or reader is None:
             return self._raw.read1(_PIECE, decode_content=True)
         if answer.chunked:
-            reader = self._reader if self._drained else None
             while not self._chunks.ended:
-                if reader is not None:
-                    received = reader.receive(_PIECE)
-                else:
-                    received = answer.fp.read1(_PIECE)
-                    # No buffer holds more than that.
-                    self._drained, reader = True, self._reader
-                if not received:
+                if not (received := self._received(answer, reader)):
                     raise IncompleteRead(received)
                 if data := self._chunks.feed(received):
                     return data
-        elif data := answer.read1(_PIECE):
+        elif answer.length is None:
+            # It ends with its connection.
+            if not answer.isclosed() and (data := self._received(answer, reader)):
+                return data
+        elif left := answer.length:
+            if not (data := self._received(answer, reader)):
+                raise IncompleteRead(data, left)
+            if len(data) > left:
+                self._surplus, data = True, data[:left]
+            answer.length -= len(data)
             return data
-        elif answer.length:
-            raise IncompleteRead(data, answer.length)
+        elif not self._drained:
+            self._surplus = self._drained = _has_more(answer, reader)
         answer.close()
         return b""
+
+    def _received(self, answer: HTTPResponse, reader: LimitedReader) -> bytes:
+        """Receive once, past the buffer that came with the head."""
+        if self._drained:
+            return reader.receive(_PIECE)
+        self._drained = True
+        # No buffer holds more than that.
+        return answer.fp.read1(_PIECE)
 
     def close(self) -> None:
         """Give the connection back if the body is over, else drop it."""
@@ -132,16 +147,31 @@ class RequestsResponse:
 
     def _ends_here(self) -> bool:
         """Tell whether the body's end has arrived already, without waiting for it."""
-        if self._chunks.rest:
-            # The next call would take it for the beginning of its answer.
+        if self._is_spoiled():
             return False
         if self._reader is None or self._raw.closed:
             return self._raw.closed
         self._reader.waits = False
         try:
-            return not self._read() and not self._chunks.rest
+            ended = not self._read()
         except (HTTPError, HTTPException, OSError, ValueError):
             return False
+        return ended and not self._is_spoiled()
+
+    def _is_spoiled(self) -> bool:
+        """Tell whether there is more than the body; the next call would take it for its answer."""
+        return self._surplus or bool(self._chunks.rest)
+
+
+def _has_more(answer: HTTPResponse, reader: LimitedReader) -> bool:
+    """Tell whether bytes have arrived that follow an answer without a body."""
+    if answer.isclosed():
+        return False
+    reader.waits = False
+    try:
+        return bool(answer.fp.peek(1))
+    except OSError:
+        return False
 
 
 def _set_timeout(raw: Raw, seconds: float | None) -> None:

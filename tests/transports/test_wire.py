@@ -27,6 +27,7 @@ from orq_core import (
     OrqError,
     ResponseDecodeError,
     StreamInterruptedError,
+    StreamTruncatedError,
     Timeout,
 )
 from orq_core.testing import DONE, LocalRouter, Mode, chunk, completion, event
@@ -572,6 +573,55 @@ def test_bytes_on_an_idle_connection_are_nobodys_answer(mode: Mode) -> None:
 
     with RawServer(script) as server:
         mode.run(body)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("empty", [False, True])
+def test_bytes_right_behind_an_answer_spoil_its_connection(
+    mode: Mode, stream: bool, empty: bool
+) -> None:
+    other = json.dumps(completion("someone else's")).encode()
+    answer = head("Content-Length: 0", status="500 x") if empty else JSON_HEAD + BODY
+
+    def script(connection: Connection) -> None:
+        connection.keep = True  # type: ignore[attr-defined]
+        connection.send(answer + head(f"Content-Length: {len(other)}") + other)
+
+    async def body() -> None:
+        async with mode.client(server_url=server.url, retries=None) as client:
+            for _ in range(3):
+                try:
+                    got = await mode.create(client, request=REQUEST, stream=stream)
+                    assert (await mode.completion(got) if stream else got).text == "hello"
+                except APIStatusError as error:
+                    assert (error.status_code, empty) == (500, True)
+
+    with RawServer(script) as server:
+        mode.run(body)
+        assert server.connections == 3
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+@pytest.mark.parametrize("coding", [(), ("Content-Encoding: gzip",)], ids=["plain", "gzip"])
+def test_no_chunks_are_waited_for_where_no_body_is(
+    mode: Mode, stream: bool, status: str, coding: tuple[str, ...]
+) -> None:
+    def script(connection: Connection) -> None:
+        connection.keep = True  # type: ignore[attr-defined]
+        connection.send(head("Transfer-Encoding: chunked", *coding, status=status))
+
+    async def body() -> None:
+        async with mode.client(server_url=server.url, retries=None, timeout=5) as client:
+            for _ in range(2):
+                with pytest.raises((APIStatusError, ResponseDecodeError, StreamTruncatedError)):
+                    await mode.create(client, request=REQUEST, stream=stream)
+
+    began = time.monotonic()
+    with RawServer(script) as server:
+        mode.run(body)
+        assert coding or server.connections == 1
+    assert time.monotonic() - began < 4
 
 
 @pytest.mark.parametrize("stream", [False, True])
