@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aiohttp.http import RawResponseMessage
 
 LONGEST_LINE = 65536  # of a head, in bytes: what the blocking transport takes too
+_BEGINNING = b"HTTP/"
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _LONGEST_HEAD = 2**18  # bytes; what is longer is left to aiohttp, which has limits of its own
 _LENGTH = re.compile(r"[0-9]{1,18}")
@@ -36,7 +37,7 @@ def parse_answer(handler: Any, *, with_body: bool) -> None:
 class Front(asyncio.Protocol):
     """Hands heads to aiohttp's protocol one by one, and what follows them to a `Body`."""
 
-    __slots__ = ("_body", "_handler", "_head", "_lost", "_pending", "_transport", "left")
+    __slots__ = ("_body", "_handler", "_head", "_lost", "_paused", "_pending", "_transport", "left")
 
     def __init__(self, handler: Any) -> None:
         """Take the place of a connection's protocol."""
@@ -47,18 +48,19 @@ class Front(asyncio.Protocol):
         self._pending: bytes | None = None  # what follows a head that has not been looked at
         self._lost: tuple[Exception | None] | None = None
         self._body: Body | None = None
+        self._paused = False
         self._transport.set_protocol(self)
 
     def expect(self) -> None:
         """Wait for a head."""
         parse_answer(self._handler, with_body=False)
-        pending, self._head, self._pending = self._pending, b"", None
+        pending, self._head = self._waiting(), b""
         if pending:
             self.data_received(pending)
 
     def content(self, message: RawResponseMessage) -> Body | None:
         """Return the body of an answer whose head was read; None if aiohttp reads it once more."""
-        pending, self._pending = self._pending or b"", None
+        pending = self._waiting()
         if message.compression or message.upgrade:
             self._leave_to_aiohttp(self._head + pending)
             return None
@@ -74,6 +76,14 @@ class Front(asyncio.Protocol):
         self._feed(body, pending)
         self._settle()
         return body
+
+    def _waiting(self) -> bytes:
+        """Take what came behind the head, and let more come."""
+        pending, self._pending = self._pending or b"", None
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+        return pending
 
     def _leave_to_aiohttp(self, data: bytes) -> None:
         parse_answer(self._handler, with_body=True)
@@ -101,9 +111,17 @@ class Front(asyncio.Protocol):
             self._feed(self._body, data)
         elif self._pending is not None:
             self._pending += data
+            if len(self._pending) > _LONGEST_HEAD:
+                self._paused = True
+                self._transport.pause_reading()
         else:
             before = len(self._head)
-            self._head += data
+            # Line ends before a head are no part of it.
+            self._head = self._head + data if before else data.lstrip(b"\r\n")
+            if not self._head.startswith(_BEGINNING[: len(self._head)]):
+                # Of what is no HTTP aiohttp knows at once how it goes on.
+                self._leave_to_aiohttp(self._head)
+                return
             blank = _BLANK_LINE.search(self._head, max(0, before - 2))
             if blank is not None:
                 self._head, self._pending = self._head[: blank.end()], self._head[blank.end() :]

@@ -75,7 +75,7 @@ async def read(exchange: Exchange, pieces: Sequence[bytes], *, lost: Any = False
         wire.protocol.data_received(piece)
     if lost is not False:
         wire.protocol.connection_lost(lost)
-    message, content = await handler.read()
+    message, content = await asyncio.wait_for(handler.read(), 1)
     while 100 <= message.code < 200:
         front.expect()
         message, content = await handler.read()
@@ -93,6 +93,7 @@ ANSWERS = {
     "chunked": CHUNKED + CHUNKS,
     "by length": HEAD + b"Content-Length: 12\r\n\r\nhello, world",
     "after others": b"HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n" * 2 + CHUNKED + CHUNKS,
+    "after line ends": b"\r\n\r\n" + CHUNKED + CHUNKS,
     "line feeds alone": CHUNKED.replace(b"\r\n", b"\n") + CHUNKS,
     "compressed": HEAD
     + b"Content-Encoding: deflate\r\nContent-Length: %d\r\n\r\n%b" % (len(PACKED), PACKED),
@@ -205,6 +206,40 @@ def test_heads_that_aiohttp_refuses(head: bytes) -> None:
             await handler.read()
         front.leave()
         wire.protocol.connection_lost(None)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("pieces", [[b"SSH-2.0-fake\r\n"], [b"\r\n", b"HT", b"x" * 2**20]])
+def test_what_is_no_http_is_known_at_once(pieces: list[bytes]) -> None:
+    async def main() -> None:
+        wire, handler, front = begun()
+        for piece in pieces:
+            wire.protocol.data_received(piece)
+        with pytest.raises(HttpProcessingError):
+            await asyncio.wait_for(handler.read(), 1)
+        assert front.left
+        assert wire.closed
+
+    asyncio.run(main())
+
+
+def test_a_head_that_nobody_looks_at_stops_the_server() -> None:
+    async def main() -> None:
+        wire, handler, front = begun()
+        body = b"x" * 2**20
+        wire.protocol.data_received(HEAD + b"Content-Length: %d\r\n\r\n" % len(body))
+        size = 0
+        while not wire.paused and size < len(body):
+            wire.protocol.data_received(body[size : size + 2**16])
+            size += 2**16
+        assert size <= 2**19
+        message, _ = await handler.read()
+        content: Any = front.content(message)
+        assert len(await content.readany()) == size
+        assert not wire.paused
+        wire.protocol.data_received(body[size:])
+        assert len(await content.readany()) == len(body) - size
 
     asyncio.run(main())
 

@@ -243,12 +243,16 @@ def test_a_cut_after_the_last_word_is_no_loss(mode: Mode) -> None:
         assert ask(mode, server.url, stream=True) == "one"
 
 
-def test_not_http(mode: Mode) -> None:
-    with (
-        RawServer(lambda connection: connection.send(b"SSH-2.0-fake\r\n")) as server,
-        pytest.raises(APIConnectionError),
-    ):
-        ask(mode, server.url)
+@pytest.mark.parametrize("stream", [False, True])
+def test_not_http(mode: Mode, stream: bool) -> None:
+    def script(connection: Connection) -> None:
+        connection.send(b"SSH-2.0-fake\r\n")
+        connection.wait_for_client()
+
+    began = time.monotonic()
+    with RawServer(script) as server, pytest.raises(APIConnectionError):
+        ask(mode, server.url, stream=stream, timeout=5)
+    assert time.monotonic() - began < 4
 
 
 def test_an_answer_that_is_html(mode: Mode) -> None:
