@@ -1,4 +1,4 @@
-"""The answer on its way in: one window per choice and field, and per tool call."""
+"""The answer on its way in: one window per choice and field."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from orq_core.models import (
     FunctionCallDelta,
     Logprobs,
     TokenLogprob,
-    ToolCallDelta,
 )
+from orq_plugins.redaction.calls import Calls, whole_calls
 from orq_plugins.redaction.content import only_content, with_content
 from orq_plugins.redaction.tokens import Tokens
 from orq_plugins.redaction.window import Piece, Window, joined
@@ -46,7 +46,7 @@ class AnswerRewriter:
         self._new = {"text": text, "json": arguments}
         self._windows: dict[_Key, Window] = {}
         self._tokens: dict[_Key, Tokens] = {}
-        self._calls: dict[_Key, str] = {}
+        self._calls: dict[int | str, Calls] = {}
         self._last: ChatCompletionChunk | None = None
         self._only_content = True  # so far
 
@@ -72,6 +72,7 @@ class AnswerRewriter:
     def rest(self) -> ChatCompletionChunk | None:
         """Return a chunk of what is held of choices that never finished, None if nothing is."""
         held = dict.fromkeys(key[0] for key, window in self._windows.items() if window.held)
+        held |= dict.fromkeys(index for index, calls in self._calls.items() if calls.held)
         if not held or self._last is None:
             return None
         choices = [self._chunk(ChunkChoice(index=index), 0, flush=True) for index in held]
@@ -81,7 +82,8 @@ class AnswerRewriter:
         index = choice.index if isinstance(choice.index, (int, str)) else at
         flush = flush or bool(choice.finish_reason)
         delta, logprobs = self._holder(index, choice.delta, choice.logprobs, flush=flush)
-        self._only_content = not self._tokens and {key[1:] for key in self._windows} <= _CONTENT
+        known = {key[1:] for key in self._windows}
+        self._only_content = not (self._tokens or self._calls) and known <= _CONTENT
         if delta is choice.delta and logprobs is choice.logprobs:
             return choice
         return evolve(choice, delta=delta, logprobs=logprobs)
@@ -151,7 +153,7 @@ class AnswerRewriter:
     def _structures(self, index: int, holder: Any, changed: dict[str, Any], *, flush: bool) -> None:
         """Rewrite what is no plain field: tool calls, audio, details, annotations."""
         is_delta = isinstance(holder, Delta)
-        calls = self._tool_calls(index, holder.tool_calls, is_delta=is_delta, flush=flush)
+        calls = self._tool_calls(index, holder, flush=flush)
         if calls is not None:
             changed["tool_calls"] = calls
         call = holder.function_call
@@ -169,6 +171,15 @@ class AnswerRewriter:
             details: list[Any] = getattr(holder, name, None) or []
             if details or (flush and self._holds((index, name))):
                 changed[name] = self._parts((index, name), details, flush=flush)
+
+    def _tool_calls(self, index: int, holder: Any, *, flush: bool) -> list[Any] | None:
+        given: list[Any] = holder.tool_calls or []
+        if not isinstance(holder, Delta):
+            return whole_calls(given, self._new["json"])
+        if not given and not (flush and index in self._calls):
+            return None
+        calls = self._calls.setdefault(index, Calls(self._new["json"]))
+        return calls.rewritten(given, flush=flush)
 
     def _holds(self, prefix: _Key) -> bool:
         return any(key[: len(prefix)] == prefix and w.held for key, w in self._windows.items())
@@ -202,47 +213,6 @@ class AnswerRewriter:
                     named = {"index": index, "type": kind, name: text}
                     parts.append({k: v for k, v in named.items() if v is not None})
         return parts
-
-    def _tool_calls(
-        self, index: int, calls: list[Any] | None, *, is_delta: bool, flush: bool
-    ) -> list[Any] | None:
-        """Rewrite arguments, each call's in a window of its own; None if nothing changes."""
-        rewritten: list[Any] = []
-        changed = False
-        for at, call in enumerate(calls or []):
-            place = at if call.index is None and not is_delta else _name(call.index)
-            key = (index, "tool", place)
-            began = self._calls.get(key)
-            if call.id and call.id != began:
-                # Another call at the same place: what is held belongs to the one before it.
-                if began is not None:
-                    rewritten += self._held_call(key)
-                    changed = changed or bool(rewritten)
-                    self._windows.pop(key, None)
-                self._calls[key] = call.id
-            arguments = None if call.function is None else call.function.arguments
-            pieces = self._pieces(key, arguments, flush=False, kind="json")
-            if pieces is not None and not is_delta:
-                pieces += self._windows.pop(key).flush()
-            if pieces is not None and (goes := joined(pieces)) != (arguments or ""):
-                function = evolve(call.function, arguments=goes)
-                rewritten.append(evolve(call, function=function))
-                changed = True
-            else:
-                rewritten.append(call)
-        if flush and is_delta:
-            for key in [key for key in self._windows if key[:2] == (index, "tool")]:
-                held = self._held_call(key)
-                rewritten += held
-                changed = changed or bool(held)
-        return rewritten if changed else None
-
-    def _held_call(self, key: _Key) -> list[ToolCallDelta]:
-        window = self._windows.get(key)
-        rest = "" if window is None else joined(window.flush())
-        if not rest:
-            return []
-        return [ToolCallDelta(index=key[2], function=FunctionCallDelta(arguments=rest))]
 
 
 def _name(value: Any) -> int | str | None:
