@@ -175,10 +175,10 @@ class AnswerRewriter:
     def _tool_calls(self, index: int, holder: Any, *, flush: bool) -> list[Any] | None:
         given: list[Any] = holder.tool_calls or []
         if not isinstance(holder, Delta):
-            return whole_calls(given, self._new["json"])
+            return whole_calls(given, *self._new.values())
         if not given and not (flush and index in self._calls):
             return None
-        calls = self._calls.setdefault(index, Calls(self._new["json"]))
+        calls = self._calls.setdefault(index, Calls(*self._new.values()))
         return calls.rewritten(given, flush=flush)
 
     def _holds(self, prefix: _Key) -> bool:

@@ -1,19 +1,25 @@
-"""Tool calls on their way in: the arguments of each are one text, however its pieces are named."""
+"""Tool calls on their way in: what each is called with is one text, however its pieces are named.
+
+Functions have arguments, which are JSON; custom tools have an input, which is any text.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve
 
-from orq_core.models import FunctionCallDelta, ToolCallDelta
+from orq_core._json import is_object
+from orq_core.models import FunctionCallDelta, ToolCall, ToolCallDelta
 from orq_plugins.redaction.window import joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from orq_core.models import ToolCall
     from orq_plugins.redaction.window import Window
+
+_C = TypeVar("_C", ToolCall, ToolCallDelta)
 
 
 class Calls:
@@ -23,16 +29,16 @@ class Calls:
     together that was never looked at as one.
     """
 
-    def __init__(self, arguments: Callable[[], Window]) -> None:
-        """Open windows by ``arguments``."""
-        self._new = arguments
+    def __init__(self, text: Callable[[], Window], arguments: Callable[[], Window]) -> None:
+        """Open windows by ``arguments``, and by ``text`` for custom tools."""
+        self._new = text, arguments
         self._calls: list[_Call] = []
         self._at: dict[int, _Call] = {}
 
     @property
     def held(self) -> bool:
         """Whether anything has come in and not gone out."""
-        return any(call.arguments.held for call in self._calls)
+        return any(call.held for call in self._calls)
 
     def rewritten(
         self, deltas: Sequence[ToolCallDelta], *, flush: bool
@@ -43,7 +49,7 @@ class Calls:
             call = self._of(delta)
             if call is None:
                 out += self._before(delta)
-                call = _Call(delta, self._new())
+                call = _Call(delta, *self._new)
                 self._calls.append(call)
             if isinstance(delta.index, int):
                 self._at[delta.index] = call
@@ -74,21 +80,22 @@ class Calls:
         return out
 
     def _rest(self, call: _Call) -> list[ToolCallDelta]:
-        rest = joined(call.arguments.flush())
-        if not rest:
-            return []
         is_at_index = isinstance(call.index, int) and self._at.get(call.index) is call
         place = {"index": call.index} if is_at_index else {"id": call.id}
-        return [ToolCallDelta(**place, function=FunctionCallDelta(arguments=rest))]
+        rest = call.rest()
+        return [ToolCallDelta(**place, **rest)] if rest else []
 
 
 class _Call:
-    """One call: its window, and what tells whether a piece belongs to it."""
+    """One call: its windows, and what tells whether a piece belongs to it."""
 
-    def __init__(self, delta: ToolCallDelta, arguments: Window) -> None:
+    def __init__(
+        self, delta: ToolCallDelta, text: Callable[[], Window], arguments: Callable[[], Window]
+    ) -> None:
         self.index = delta.index
         self.id: Any = None
-        self.arguments = arguments
+        self._arguments = arguments()
+        self._input = text()
         self._name: Any = None
         self._has_arguments = False
 
@@ -100,19 +107,28 @@ class _Call:
             return bool(identity != self.id)
         return bool(self._name) and self._name != name and self._has_arguments
 
+    @property
+    def held(self) -> int:
+        return self._arguments.held + self._input.held
+
     def take(self, delta: ToolCallDelta) -> ToolCallDelta:
         """Return what goes out for one piece."""
         self.id = self.id or delta.id
         function = delta.function
-        if function is None:
-            return delta
-        self._add_name(function.name)
-        arguments: Any = function.arguments
-        self._has_arguments = self._has_arguments or bool(arguments)
-        goes = self.arguments.passed(arguments) if isinstance(arguments, str) else arguments
-        if goes == arguments:
-            return delta
-        return evolve(delta, function=evolve(function, arguments=goes))
+        if function is not None:
+            self._add_name(function.name)
+            self._has_arguments = self._has_arguments or bool(function.arguments)
+        return _rewritten(delta, self._arguments.passed, self._input.passed)
+
+    def rest(self) -> dict[str, Any]:
+        """Return the fields of a piece that has what was held."""
+        arguments, text = joined(self._arguments.flush()), joined(self._input.flush())
+        rest: dict[str, Any] = {}
+        if arguments:
+            rest["function"] = FunctionCallDelta(arguments=arguments)
+        if text:
+            rest["extra"] = {"custom": {"input": text}}
+        return rest
 
     def _add_name(self, name: Any) -> None:
         """Add a name that is sent once, again and again, or in pieces."""
@@ -125,25 +141,37 @@ class _Call:
 
 
 def whole_calls(
-    calls: Sequence[ToolCall], arguments: Callable[[], Window]
+    calls: Sequence[ToolCall], text: Callable[[], Window], arguments: Callable[[], Window]
 ) -> list[ToolCall] | None:
     """Return the calls of a whole message rewritten, None if nothing changes."""
-    out = [_whole(call, arguments()) for call in calls]
+
+    def whole(window: Window, given: str) -> str:
+        return joined(window.feed(given) + window.flush())
+
+    out = [_rewritten(call, partial(whole, arguments()), partial(whole, text())) for call in calls]
     return None if all(map(_is, out, calls)) else out
 
 
-def _whole(call: ToolCall, window: Window) -> ToolCall:
-    arguments: Any = None if call.function is None else call.function.arguments
-    if call.function is None or not isinstance(arguments, str):
-        return call
-    goes = joined(window.feed(arguments) + window.flush())
-    if goes == arguments:
-        return call
-    return evolve(call, function=evolve(call.function, arguments=goes))
+def _rewritten(call: _C, arguments: Callable[[str], str], text: Callable[[str], str]) -> _C:
+    """Return a call, or a piece of one, with its arguments and its input rewritten."""
+    changed: dict[str, Any] = {}
+    function = call.function
+    if function is not None and isinstance(function.arguments, str):
+        goes = arguments(function.arguments)
+        if goes != function.arguments:
+            changed["function"] = evolve(function, arguments=goes)
+    custom = call.extra.get("custom")
+    given = custom.get("input") if is_object(custom) else None
+    if is_object(custom) and isinstance(given, str) and (goes := text(given)) != given:
+        changed["extra"] = {**call.extra, "custom": {**custom, "input": goes}}
+    return evolve(call, **changed) if changed else call
 
 
 def _name(delta: ToolCallDelta) -> Any:
-    return None if delta.function is None else delta.function.name
+    if delta.function is not None:
+        return delta.function.name
+    custom = delta.extra.get("custom")
+    return custom.get("name") if is_object(custom) else None
 
 
 def _is(one: object, other: object) -> bool:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from orq_core.testing import DONE, Mode, chunk, stream
+from orq_core import to_dict
+from orq_core.testing import DONE, Mode, chunk, completion, reply, stream
 from tests.plugins.redaction.test_calls import MAIL, redaction
 from tests.plugins.talk import Talk
 
@@ -55,6 +56,34 @@ def test_calls_without_index_and_id(mode: Mode):
     )
     expected = [("f", '{"to": "[EMAIL]", "n": 1'), ("g", '{"to": "joe.fake')]
     assert called(mode, *pieces, plugins=[redaction()]) == expected
+
+
+def custom(**given: Any) -> dict[str, Any]:
+    return {"index": 0, "type": "custom", "custom": given}
+
+
+def test_the_input_of_a_custom_tool(mode: Mode):
+    call = {"id": "c", "type": "custom", "custom": {"name": "f", "input": f'say "{MAIL}"'}}
+    body = completion(None, finish_reason="tool_calls", tool_calls=[call])
+    whole = Talk(mode, reply(body), plugins=[redaction()]).one().completion
+    assert whole.choices[0].message.tool_calls[0].extra == {
+        "custom": {"name": "f", "input": 'say "[EMAIL]"'}
+    }
+
+
+@pytest.mark.parametrize("end", [(chunk(finish_reason="tool_calls"), DONE), ()])
+def test_the_streamed_input_of_a_custom_tool(mode: Mode, end):
+    pieces = (
+        custom(name="f", input="say joe.f"),
+        custom(input="ake@example"),
+        custom(input=".com or joe"),
+    )
+    events = [chunk(tool_calls=[each]) for each in pieces]
+    talk = Talk(mode, stream(*events, *end), plugins=[redaction()], on_truncation="accept")
+    answer = talk.one(stream=True)
+    (call,) = answer.completion.choices[0].message.tool_calls
+    assert call.extra == {"custom": {"name": "f", "input": "say [EMAIL] or joe"}}
+    assert "example" not in json.dumps([to_dict(each) for each in answer.chunks])
 
 
 def any_pieces(random: Random) -> list[dict[str, Any]]:
