@@ -20,6 +20,7 @@ from orq_core.models import (
 )
 from orq_plugins.redaction.calls import Calls, whole_calls
 from orq_plugins.redaction.content import only_content, with_content
+from orq_plugins.redaction.parts import Parts, rewritten_object
 from orq_plugins.redaction.tokens import Tokens
 from orq_plugins.redaction.window import Piece, Window, joined
 
@@ -28,8 +29,14 @@ if TYPE_CHECKING:
 
     from orq_core.call import Item
 
-TEXTS = ("content", "refusal", "reasoning", "reasoning_content")
-_PARTS = ("text", "thinking", "reasoning", "summary", "refusal")
+TEXTS = (
+    "content",
+    "refusal",
+    "reasoning",
+    "reasoning_content",
+    "reasoning_details",
+    "annotations",
+)
 _CONTENT = {("content",)}
 _Key = tuple[Any, ...]
 
@@ -47,6 +54,7 @@ class AnswerRewriter:
         self._windows: dict[_Key, Window] = {}
         self._tokens: dict[_Key, Tokens] = {}
         self._calls: dict[int | str, Calls] = {}
+        self._parts: dict[_Key, Parts] = {}
         self._last: ChatCompletionChunk | None = None
         self._only_content = True  # so far
 
@@ -65,14 +73,16 @@ class AnswerRewriter:
             if any(new is not old for new, old in zip(choices, item.choices, strict=True)):
                 return evolve(item, choices=choices)
             return item
-        return evolve(
-            item, choices=[self._choice(choice, at) for at, choice in enumerate(item.choices)]
-        )
+        whole = [self._choice(choice, at) for at, choice in enumerate(item.choices)]
+        if any(new is not old for new, old in zip(whole, item.choices, strict=True)):
+            return evolve(item, choices=whole)
+        return item
 
     def rest(self) -> ChatCompletionChunk | None:
         """Return a chunk of what is held of choices that never finished, None if nothing is."""
         held = dict.fromkeys(key[0] for key, window in self._windows.items() if window.held)
         held |= dict.fromkeys(index for index, calls in self._calls.items() if calls.held)
+        held |= dict.fromkeys(key[0] for key, parts in self._parts.items() if parts.held)
         if not held or self._last is None:
             return None
         choices = [self._chunk(ChunkChoice(index=index), 0, flush=True) for index in held]
@@ -83,7 +93,8 @@ class AnswerRewriter:
         flush = flush or bool(choice.finish_reason)
         delta, logprobs = self._holder(index, choice.delta, choice.logprobs, flush=flush)
         known = {key[1:] for key in self._windows}
-        self._only_content = not (self._tokens or self._calls) and known <= _CONTENT
+        others = self._tokens or self._calls or self._parts
+        self._only_content = not others and known <= _CONTENT
         if delta is choice.delta and logprobs is choice.logprobs:
             return choice
         return evolve(choice, delta=delta, logprobs=logprobs)
@@ -91,6 +102,8 @@ class AnswerRewriter:
     def _choice(self, choice: Choice, at: int) -> Choice:
         index = choice.index if isinstance(choice.index, (int, str)) else at
         message, logprobs = self._holder(index, choice.message, choice.logprobs, flush=True)
+        if message is choice.message and logprobs is choice.logprobs:
+            return choice
         return evolve(choice, message=message, logprobs=logprobs)
 
     def _holder(
@@ -100,18 +113,47 @@ class AnswerRewriter:
         changed: dict[str, Any] = {}
         tokens: dict[str, Any] = {}
         for name in TEXTS:
-            value = getattr(holder, name, None)
-            came = value if isinstance(value, str) else ""
-            pieces = self._pieces((index, name), value, flush=flush)
-            if pieces is not None and (goes := joined(pieces)) != came:
-                changed[name] = goes
-            if is_list(value):
-                changed[name] = self._parts((index, name), value, flush=flush)
-            self._spell((index, name), came, pieces or [], logprobs, tokens)
+            key = (index, name)
+            came, pieces = self._field(key, getattr(holder, name, None), changed, flush=flush)
+            self._spell(key, came, pieces, logprobs, tokens)
         self._structures(index, holder, changed, flush=flush)
         if tokens:
             logprobs = evolve(logprobs or Logprobs(), **tokens)
         return (evolve(holder, **changed) if changed else holder), logprobs
+
+    def _field(
+        self, key: _Key, value: Any, changed: dict[str, Any], *, flush: bool
+    ) -> tuple[str, list[Piece]]:
+        """Rewrite one field; return what came of its text, and what goes out."""
+        if is_list(value) or key in self._parts:
+            return self._listed(key, value, changed, flush=flush)
+        if is_object(value):
+            new = rewritten_object(value, self._new["text"])
+            if new is not value:
+                changed[key[1]] = new
+            return "", []
+        came = value if isinstance(value, str) else ""
+        pieces = self._pieces(key, value, flush=flush) or []
+        if (goes := joined(pieces)) != came:
+            changed[key[1]] = goes
+        return came, pieces
+
+    def _listed(
+        self, key: _Key, value: Any, changed: dict[str, Any], *, flush: bool
+    ) -> tuple[str, list[Piece]]:
+        """Rewrite a list of parts, or what comes after one: servers change over in mid-stream."""
+        is_text = isinstance(value, str) and bool(value)
+        given: list[Any] = [{"type": "text", "text": value}] if is_text else []
+        given = value if is_list(value) else given
+        parts = self._parts.get(key)
+        if parts is None:
+            plain = self._windows.get(key) or self._opened(key)
+            parts = self._parts[key] = Parts(self._new["text"], plain)
+        new = parts.rewritten(given, flush=flush)
+        if new.parts is not given:
+            only = is_text and len(new.parts) == 1
+            changed[key[1]] = new.parts[0]["text"] if only else new.parts
+        return new.came, new.pieces
 
     def _pieces(
         self, key: _Key, value: Any, *, flush: bool, kind: str = "text"
@@ -151,7 +193,7 @@ class AnswerRewriter:
             changed[name] = passed
 
     def _structures(self, index: int, holder: Any, changed: dict[str, Any], *, flush: bool) -> None:
-        """Rewrite what is no plain field: tool calls, audio, details, annotations."""
+        """Rewrite what is no plain field: tool calls and audio."""
         is_delta = isinstance(holder, Delta)
         calls = self._tool_calls(index, holder, flush=flush)
         if calls is not None:
@@ -167,10 +209,6 @@ class AnswerRewriter:
         pieces = self._pieces((index, "audio"), transcript, flush=flush)
         if pieces is not None and (goes := joined(pieces)) != (transcript or ""):
             changed["audio"] = evolve(audio or Audio(), transcript=goes)
-        for name in ("reasoning_details", "annotations"):
-            details: list[Any] = getattr(holder, name, None) or []
-            if details or (flush and self._holds((index, name))):
-                changed[name] = self._parts((index, name), details, flush=flush)
 
     def _tool_calls(self, index: int, holder: Any, *, flush: bool) -> list[Any] | None:
         given: list[Any] = holder.tool_calls or []
@@ -180,41 +218,3 @@ class AnswerRewriter:
             return None
         calls = self._calls.setdefault(index, Calls(*self._new.values()))
         return calls.rewritten(given, flush=flush)
-
-    def _holds(self, prefix: _Key) -> bool:
-        return any(key[: len(prefix)] == prefix and w.held for key, w in self._windows.items())
-
-    def _parts(self, prefix: _Key, parts: list[Any], *, flush: bool) -> list[Any]:
-        """Rewrite the texts in a list of parts, each kind of text one window."""
-        rewritten: list[Any] = []
-        for part in parts:
-            new = part
-            if is_object(part):
-                new = dict(part)
-                for name in _PARTS:
-                    if isinstance(part.get(name), str):
-                        key = (*prefix, _name(part.get("index")), _name(part.get("type")), name)
-                        new[name] = joined(self._pieces(key, part[name], flush=False) or [])
-                    elif is_list(part.get(name)):
-                        key = (*prefix, _name(part.get("type")), name)
-                        new[name] = self._parts(key, part[name], flush=flush)
-            rewritten.append(new)
-        if flush:
-            rewritten += self._held_parts(prefix)
-        return rewritten
-
-    def _held_parts(self, prefix: _Key) -> list[dict[str, Any]]:
-        parts: list[dict[str, Any]] = []
-        for key, window in self._windows.items():
-            if key[: len(prefix)] == prefix and len(key) == len(prefix) + 3:
-                index, kind, name = key[len(prefix) :]
-                text = joined(window.flush())
-                if text:
-                    named = {"index": index, "type": kind, name: text}
-                    parts.append({k: v for k, v in named.items() if v is not None})
-        return parts
-
-
-def _name(value: Any) -> int | str | None:
-    """Return what may be part of a key: servers send anything as an index."""
-    return value if isinstance(value, (int, str)) else None

@@ -75,3 +75,17 @@ def test_tokens_that_do_not_spell_their_text_are_left_out(mode: Mode, odd):
     answer = Talk(mode, reply(body), plugins=[redaction()]).one(logprobs=True)
     assert answer.error is None
     assert spelt(answer) == []
+
+
+def test_the_tokens_of_a_content_in_parts(mode: Mode):
+    texts = ["ask", " joe.f", "ake@", "example.com", " please"]
+    events = []
+    for each in texts:
+        made = chunk("")
+        made["choices"][0]["delta"]["content"] = [{"type": "text", "text": each}]
+        made["choices"][0]["logprobs"] = spelling(each)
+        events.append(made)
+    given = stream(*events, chunk(" now", finish_reason="stop"), DONE)
+    answer = Talk(mode, given, plugins=[redaction()]).one(stream=True, logprobs=True)
+    assert answer.text == "ask [EMAIL] please now"
+    assert spelt(answer) == ["ask", " please"]
