@@ -119,6 +119,7 @@ class _Passage:
         self._vault = Vault() if vault is None else vault
         self._asked = Tally()
         self._answered = Tally()
+        self._sent: set[tuple[str, str]] = set()
         self._restorer = Restorer(self._vault)
 
     def explain(self, request: ChatCompletionRequest) -> dict[str, Any]:
@@ -131,7 +132,7 @@ class _Passage:
         }
 
     def _rewritten(self, request: ChatCompletionRequest) -> ChatCompletionRequest:
-        redactor = Redactor(self._settings, self._vault, self._asked)
+        redactor = Redactor(self._settings, self._vault, self._asked, self._sent)
         return RequestRewriter(self._scanner(self._requests), redactor, self._settings)(request)
 
     def outer(self, call: Call, request: ChatCompletionRequest, proceed: Proceed) -> Items:
@@ -162,7 +163,7 @@ class _Passage:
     async def inner(self, call: Call, request: ChatCompletionRequest, proceed: Proceed) -> Items:
         """Look through what the model wrote."""
         del call
-        redactor = AnswerRedactor(self._settings, self._vault, self._answered)
+        redactor = AnswerRedactor(self._settings, self._vault, self._answered, self._sent)
         answer = self._rewriter(self._answers, redactor)
         rewrite = answer.item
         enforced = self._settings.mode == "enforce"

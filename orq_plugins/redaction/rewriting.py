@@ -40,11 +40,17 @@ class Tally:
 class Redactor:
     """Rewrites matches of the request."""
 
-    def __init__(self, settings: Settings, vault: Vault, tally: Tally) -> None:
-        """Act by the settings, remember in the vault, count in the tally."""
+    def __init__(
+        self, settings: Settings, vault: Vault, tally: Tally, sent: set[tuple[str, str]]
+    ) -> None:
+        """Act by the settings, remember in the vault, count in the tally.
+
+        ``sent`` gets the values of which the request has placeholders.
+        """
         self._settings = settings
         self._vault = vault
         self._tally = tally
+        self._sent = sent
 
     def __call__(self, entity: str, text: str) -> str:
         """Return what is sent in place of a match; raises ContentBlockedError."""
@@ -53,6 +59,7 @@ class Redactor:
         if self._settings.mode == "audit":
             return text
         if action == "placeholder":
+            self._sent.add((entity, text))
             return self._vault.placeholder(entity, text)
         if action == "block":
             raise ContentBlockedError(
@@ -85,7 +92,9 @@ class AnswerRedactor(Redactor):
 
     def __call__(self, entity: str, text: str) -> str:
         """Return what stands in the answer in place of a match; raises ContentBlockedError."""
-        known = self._vault.known(entity, text)
+        # What only an earlier request had, the model wrote on its own: a cache would give the
+        # placeholder to others, for whom it stands for something else.
+        known = self._vault.known(entity, text) if (entity, text) in self._sent else None
         if known is not None:
             return known
         entities = self._vault.entities

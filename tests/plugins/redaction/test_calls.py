@@ -20,6 +20,7 @@ from orq_core import (
 )
 from orq_core.testing import DONE, Cut, Mode, chunk, completion, echo, event, reply, stream
 from orq_core.testing.received import Received
+from orq_plugins import Caching
 from orq_plugins.redaction import (
     CallableDetector,
     ContentBlockedError,
@@ -374,6 +375,30 @@ def test_a_vault_keeps_numbers_over_calls(mode: Mode):
             leak(vault)
     vault.clear()
     assert vault.value("<EMAIL_1>") is None
+
+
+def test_an_answer_has_placeholders_only_of_what_its_own_request_had(mode: Mode):
+    def model(http: Any) -> Any:
+        asked = json.loads(http.body)["messages"][-1]["content"]
+        return reply(completion(f"write to {MAIL}" if "where" in asked else "ok"))
+
+    def told(vault: Vault, *texts: str) -> dict[str, Any]:
+        messages = [each for text in texts for each in user(text)]
+        return {"messages": messages, "plugin_options": {"redaction": {"vault": vault}}}
+
+    one, other = Vault(), Vault()
+    talk = Talk(mode, model, plugins=[redaction(), Caching(policy="all")])
+    _, mine, _, theirs, whole = talk.all(
+        told(one, f"I know {MAIL}"),
+        told(one, "where to?"),
+        told(other, "I am me@here.example.org"),
+        told(other, "where to?"),
+        told(one, f"I know {MAIL}", "where to?"),
+    )
+    assert theirs.note("caching")["result"] == "hit"
+    assert [each.text for each in (mine, theirs)] == ["write to [EMAIL]"] * 2
+    # With its history the request has the placeholder again.
+    assert whole.text == f"write to {MAIL}"
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
