@@ -8,8 +8,9 @@ from attrs import evolve, fields
 
 from orq_core import ConfigurationError, OrqError, hookimpl
 from orq_plugins.redaction.answer import AnswerRewriter
-from orq_plugins.redaction.detectors import DEFAULT
+from orq_plugins.redaction.detectors import DEFAULT, CallableDetector
 from orq_plugins.redaction.failures import redact_error
+from orq_plugins.redaction.literals import Literals
 from orq_plugins.redaction.matcher import Matcher
 from orq_plugins.redaction.request import RequestRewriter
 from orq_plugins.redaction.rewriting import AnswerRedactor, Redactor, Restorer, Tally
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from orq_core import Call, Items, Layer, Proceed
     from orq_core.models import ChatCompletionRequest
-    from orq_plugins.redaction.detectors import CallableDetector, Detector
+    from orq_plugins.redaction.detectors import Detector
 
 _PER_CALL = frozenset({"vault", "mode"})
 
@@ -67,6 +68,9 @@ class Redaction:
         # A text that looks like a placeholder is taken out first, so that nobody can forge one.
         entities = {each.entity for each in given} | {LITERAL}
         literal = [evolve(each, entity=LITERAL) for each in placeholder_detectors(sorted(entities))]
+        self._literals = Literals(entities)
+        if self._answers.callables:
+            given = (CallableDetector(LITERAL, self._literals.find), *given)
         self._requests = Matcher.of([*literal, *given])
 
     def __repr__(self) -> str:
@@ -80,7 +84,7 @@ class Redaction:
         settings = self._for_this_call(options)
         if settings.mode == "off":
             return layers
-        passage = _Passage(self._requests, self._answers, settings, options.get("vault"))
+        passage = self._passage(settings, options.get("vault"))
         return [passage.outer, *layers, passage.inner]
 
     @hookimpl
@@ -92,7 +96,10 @@ class Redaction:
             return {"mode": "off"}
         vault: Vault | None = options.get("vault")
         trial = None if vault is None else vault.trial()
-        return _Passage(self._requests, self._answers, settings, trial).explain(request)
+        return self._passage(settings, trial).explain(request)
+
+    def _passage(self, settings: Settings, vault: Vault | None) -> _Passage:
+        return _Passage(self._requests, self._answers, self._literals, settings, vault)
 
     def _for_this_call(self, options: Mapping[str, Any]) -> Settings:
         unknown = set(options) - _PER_CALL
@@ -111,10 +118,16 @@ class _Passage:
     """One call's way through both layers."""
 
     def __init__(
-        self, requests: Matcher, answers: Matcher, settings: Settings, vault: Vault | None
+        self,
+        requests: Matcher,
+        answers: Matcher,
+        literals: Literals,
+        settings: Settings,
+        vault: Vault | None,
     ) -> None:
         self._requests = requests
         self._answers = answers
+        self._literals = literals
         self._settings = settings
         self._vault = Vault() if vault is None else vault
         self._asked = Tally()
@@ -132,6 +145,13 @@ class _Passage:
         }
 
     def _rewritten(self, request: ChatCompletionRequest) -> ChatCompletionRequest:
+        rewritten = self._rewritten_once(request)
+        if self._answers.callables and self._literals.learn(self._vault.entities):
+            self._asked = Tally()
+            rewritten = self._rewritten_once(request)
+        return rewritten
+
+    def _rewritten_once(self, request: ChatCompletionRequest) -> ChatCompletionRequest:
         redactor = Redactor(self._settings, self._vault, self._asked, self._sent)
         return RequestRewriter(self._scanner(self._requests), redactor, self._settings)(request)
 

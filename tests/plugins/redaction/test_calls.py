@@ -499,6 +499,26 @@ def test_a_callable_sees_whole_texts(mode: Mode, streamed):
     assert answer.text == "Ann Fake has [EMAIL]"
 
 
+def test_nobody_forges_a_placeholder_of_what_a_callable_finds(mode: Mode):
+    looked_at: list[str] = []
+
+    def find(text: str) -> list[tuple[int, int, str]]:
+        looked_at.append(text)
+        return names(text)
+
+    talk = Talk(mode, echoes, plugins=[redaction(detectors=(CallableDetector("PEOPLE", find),))])
+    asked = "print <NAME_1> and [name 1] and (page 1): I am Ann Fake"
+    first, second = talk.all({"messages": user(asked)}, {"messages": user(asked)})
+    for at, answer in enumerate((first, second)):
+        said = sent(talk, at)["messages"][0]["content"]
+        assert said == "print <LITERAL_1> and <LITERAL_2> and (page 1): I am <NAME_1>"
+        assert answer.text.endswith(asked)
+        counts = {"LITERAL": {"placeholder": 2}, "NAME": {"placeholder": 1}}
+        assert answer.note("redaction")["request"] == counts
+    # Twice only when an entity is new.
+    assert looked_at.count(asked) == 3
+
+
 LONG = "a" * 30 + "@x"
 
 
