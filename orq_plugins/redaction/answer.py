@@ -16,10 +16,12 @@ from orq_core.models import (
     FunctionCall,
     FunctionCallDelta,
     Logprobs,
+    Message,
     TokenLogprob,
 )
 from orq_plugins.redaction.calls import Calls, whole_calls
 from orq_plugins.redaction.content import only_content, with_content
+from orq_plugins.redaction.messages import Messages
 from orq_plugins.redaction.parts import Parts, rewritten_object
 from orq_plugins.redaction.tokens import Tokens
 from orq_plugins.redaction.window import Piece, Window, joined
@@ -55,6 +57,7 @@ class AnswerRewriter:
         self._tokens: dict[_Key, Tokens] = {}
         self._calls: dict[int | str, Calls] = {}
         self._parts: dict[_Key, Parts] = {}
+        self._messages: dict[int | str, Messages] = {}
         self._last: ChatCompletionChunk | None = None
         self._only_content = True  # so far
 
@@ -65,7 +68,9 @@ class AnswerRewriter:
             if self._only_content and (text := only_content(item)) is not None:
                 # What nearly every chunk is like.
                 choice = item.choices[0]
-                index = choice.index if isinstance(choice.index, (int, str)) else 0
+                index = choice.index
+                if index.__class__ is not int:
+                    index = index if isinstance(index, (int, str)) else 0
                 window = self._windows.get((index, "content")) or self._opened((index, "content"))
                 goes = window.passed(text)
                 return item if goes == text else with_content(item, choice, choice.delta, goes)
@@ -82,6 +87,7 @@ class AnswerRewriter:
         """Return a chunk of what is held of choices that never finished, None if nothing is."""
         held = dict.fromkeys(key[0] for key, window in self._windows.items() if window.held)
         held |= dict.fromkeys(index for index, calls in self._calls.items() if calls.held)
+        held |= dict.fromkeys(index for index, each in self._messages.items() if each.held)
         held |= dict.fromkeys(key[0] for key, parts in self._parts.items() if parts.held)
         if not held or self._last is None:
             return None
@@ -93,11 +99,28 @@ class AnswerRewriter:
         flush = flush or bool(choice.finish_reason)
         delta, logprobs = self._holder(index, choice.delta, choice.logprobs, flush=flush)
         known = {key[1:] for key in self._windows}
-        others = self._tokens or self._calls or self._parts
+        others = self._tokens or self._calls or self._parts or self._messages
         self._only_content = not others and known <= _CONTENT
-        if delta is choice.delta and logprobs is choice.logprobs:
+        extra = self._message(index, choice.extra, flush=flush)
+        if delta is choice.delta and logprobs is choice.logprobs and extra is choice.extra:
             return choice
-        return evolve(choice, delta=delta, logprobs=logprobs)
+        return evolve(choice, delta=delta, logprobs=logprobs, extra=extra)
+
+    def _message(self, index: int, extra: dict[str, Any], *, flush: bool) -> dict[str, Any]:
+        """Rewrite a message that came in place of a delta."""
+        message = extra.get("message")
+        messages = self._messages.get(index)
+        if messages is None and is_object(message):
+            messages = self._messages[index] = Messages(self._new["text"](), self._whole)
+        if messages is None:
+            return extra
+        given = message if is_object(message) else {}
+        goes = messages.rewritten(given, flush=flush)
+        return extra if goes is given else {**extra, "message": goes}
+
+    def _whole(self, message: Message) -> Message:
+        rewriter = AnswerRewriter(*self._new.values())
+        return rewriter._choice(Choice(message=message), 0).message
 
     def _choice(self, choice: Choice, at: int) -> Choice:
         index = choice.index if isinstance(choice.index, (int, str)) else at

@@ -33,4 +33,6 @@ def only_content(chunk: ChatCompletionChunk) -> str | None:
     delta = choice.delta
     if choice.finish_reason or choice.logprobs is not None or _others(delta) != _NOTHING:
         return None
+    if choice.extra and "message" in choice.extra:
+        return None
     return delta.content if isinstance(delta.content, str) else None
