@@ -17,13 +17,13 @@ from orq_core.models import (
     FunctionCallDelta,
     Logprobs,
     Message,
-    TokenLogprob,
 )
 from orq_plugins.redaction.calls import Calls, whole_calls
 from orq_plugins.redaction.content import only_content, with_content
+from orq_plugins.redaction.ends import Ends, begins, ends_at_once
 from orq_plugins.redaction.messages import Messages
 from orq_plugins.redaction.parts import Parts, rewritten_object
-from orq_plugins.redaction.tokens import Tokens
+from orq_plugins.redaction.tokens import Spelling
 from orq_plugins.redaction.window import Piece, Window, joined
 
 if TYPE_CHECKING:
@@ -31,14 +31,7 @@ if TYPE_CHECKING:
 
     from orq_core.call import Item
 
-TEXTS = (
-    "content",
-    "refusal",
-    "reasoning",
-    "reasoning_content",
-    "reasoning_details",
-    "annotations",
-)
+TEXTS = ("content", "refusal", "reasoning", "reasoning_content", "reasoning_details", "annotations")
 _CONTENT = {("content",)}
 _Key = tuple[Any, ...]
 
@@ -47,19 +40,41 @@ class AnswerRewriter:
     """Rewrites the texts of one answer, a chunk or a whole completion at a time.
 
     What is held of a choice goes out with its ``finish_reason``; what is held when the answer ends
-    without one is given by `rest`. An item in which nothing changes is passed on as it is.
+    without one, or where choices go on after it, is given by `rest`. An item in which nothing
+    changes is passed on as it is.
     """
 
     def __init__(self, text: Callable[[], Window], arguments: Callable[[], Window]) -> None:
         """Open windows by ``text``, and by ``arguments`` for the JSON of tool calls."""
         self._new = {"text": text, "json": arguments}
         self._windows: dict[_Key, Window] = {}
-        self._tokens: dict[_Key, Tokens] = {}
+        self._tokens = Spelling()
         self._calls: dict[int | str, Calls] = {}
         self._parts: dict[_Key, Parts] = {}
         self._messages: dict[int | str, Messages] = {}
         self._last: ChatCompletionChunk | None = None
         self._only_content = True  # so far
+        self._kept: ChatCompletionChunk | None = None
+        self._ends = Ends()
+        self.began = False
+        """Whether `begin` has no more to do."""
+
+    def begin(self, item: Item) -> list[Item]:
+        """Return the items to pass on for one of the first, which `item` need not see.
+
+        The first text may come with a ``finish_reason``. It is kept back until the next item shows
+        whether that is so: from some servers all do.
+        """
+        kept, self._kept = self._kept, None
+        if kept is None and isinstance(item, ChatCompletionChunk) and ends_at_once(item):
+            self._kept = item
+            return []
+        if kept is None:
+            self.began = begins(item)
+            return [self.item(item)]
+        self.began = True
+        self._ends.look_ahead(kept, item)
+        return [self.item(kept), self.item(item)]
 
     def item(self, item: Item) -> Item:
         """Return the item to pass on."""
@@ -85,6 +100,11 @@ class AnswerRewriter:
 
     def rest(self) -> ChatCompletionChunk | None:
         """Return a chunk of what is held of choices that never finished, None if nothing is."""
+        if self._kept is not None:
+            # It ends the answer, so all that is held is its own.
+            kept, self._kept = self._kept, None
+            choices = [self._chunk(each, at, flush=True) for at, each in enumerate(kept.choices)]
+            return evolve(kept, choices=choices)
         held = dict.fromkeys(key[0] for key, window in self._windows.items() if window.held)
         held |= dict.fromkeys(index for index, calls in self._calls.items() if calls.held)
         held |= dict.fromkeys(index for index, each in self._messages.items() if each.held)
@@ -96,7 +116,7 @@ class AnswerRewriter:
 
     def _chunk(self, choice: ChunkChoice, at: int, *, flush: bool = False) -> ChunkChoice:
         index = choice.index if isinstance(choice.index, (int, str)) else at
-        flush = flush or bool(choice.finish_reason)
+        flush = self._ends.take(index, choice) or flush
         delta, logprobs = self._holder(index, choice.delta, choice.logprobs, flush=flush)
         known = {key[1:] for key in self._windows}
         others = self._tokens or self._calls or self._parts or self._messages
@@ -138,7 +158,9 @@ class AnswerRewriter:
         for name in TEXTS:
             key = (index, name)
             came, pieces = self._field(key, getattr(holder, name, None), changed, flush=flush)
-            self._spell(key, came, pieces, logprobs, tokens)
+            passed = self._tokens.feed(key, came, getattr(logprobs, name, None), pieces)
+            if passed is not None:
+                tokens[name] = passed
         self._structures(index, holder, changed, flush=flush)
         if tokens:
             logprobs = evolve(logprobs or Logprobs(), **tokens)
@@ -195,25 +217,6 @@ class AnswerRewriter:
     def _opened(self, key: _Key, kind: str = "text") -> Window:
         window = self._windows[key] = self._new[kind]()
         return window
-
-    def _spell(
-        self,
-        key: _Key,
-        came: str,
-        pieces: list[Piece],
-        logprobs: Logprobs | None,
-        changed: dict[str, Any],
-    ) -> None:
-        name = key[1]
-        given: list[TokenLogprob] = getattr(logprobs, name, None) or []
-        if not given and key not in self._tokens:
-            return
-        spelling = self._tokens.get(key)
-        if spelling is None:
-            spelling = self._tokens[key] = Tokens()
-        passed = spelling.feed(came, given, pieces)
-        if passed != given:
-            changed[name] = passed
 
     def _structures(self, index: int, holder: Any, changed: dict[str, Any], *, flush: bool) -> None:
         """Rewrite what is no plain field: tool calls and audio."""

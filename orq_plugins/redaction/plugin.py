@@ -169,7 +169,13 @@ class _Passage:
     ) -> Items:
         answer = self._rewriter(placeholders(self._vault.entities), self._restorer)
         try:
-            async for item in proceed(request):
+            items = proceed(request)
+            async for item in items:
+                for begun in answer.begin(item):
+                    yield begun
+                if answer.began:
+                    break
+            async for item in items:
                 yield answer.item(item)
             if (rest := answer.rest()) is not None:
                 yield rest
@@ -188,7 +194,14 @@ class _Passage:
         rewrite = answer.item
         enforced = self._settings.mode == "enforce"
         try:
-            async for item in proceed(request):
+            items = proceed(request)
+            async for item in items:
+                begun = answer.begin(item)
+                for each in begun if enforced else [item]:
+                    yield each
+                if answer.began:
+                    break
+            async for item in items:
                 rewritten = rewrite(item)
                 yield rewritten if enforced else item
             if (rest := answer.rest()) is not None and enforced:

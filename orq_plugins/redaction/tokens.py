@@ -7,12 +7,42 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from orq_core.models import TokenLogprob
     from orq_plugins.redaction.window import Piece
 
 _Place = tuple[int, int]  # the first of a token's characters in its text, and the one after them
+
+
+class Spelling:
+    """The tokens of every text of an answer."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._tokens: dict[Hashable, Tokens] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._tokens)
+
+    def feed(
+        self,
+        key: Hashable,
+        text: str,
+        given: Sequence[TokenLogprob] | None,
+        pieces: Sequence[Piece],
+    ) -> list[TokenLogprob] | None:
+        """Take more of one text, as `Tokens.feed`; None if the tokens that go out are those given.
+
+        Without tokens so far there is nothing to be done.
+        """
+        tokens = self._tokens.get(key)
+        if tokens is None:
+            if not given:
+                return None
+            tokens = self._tokens[key] = Tokens()
+        passed = tokens.feed(text, given or (), pieces)
+        return None if passed == (given or []) else passed
 
 
 class Tokens:
