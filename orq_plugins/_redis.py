@@ -14,7 +14,7 @@ from orq_plugins._lock import Lock
 from orq_plugins._per_loop import PerLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from orq_core import Runtime
 
@@ -180,7 +180,7 @@ class _Blocking:
         self._users: dict[Any, int] = {}
 
     @contextmanager
-    def client(self) -> Iterator[Any]:
+    def client(self) -> Generator[Any, None, None]:
         with self._lock:
             if self._client is None:
                 self._client = self._make()

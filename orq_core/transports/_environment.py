@@ -78,19 +78,19 @@ def _checked(proxy: object, name: str) -> str:
     """Return a proxy's URL, with a scheme; raises ConfigurationError for what can't be used."""
     text = proxy.strip() if isinstance(proxy, str) else ""
     url = text if "://" in text else f"http://{text}"
-    try:
+    known = ""
+    with suppress(ValueError):
         parts = urlsplit(url)
         # Asking for the port checks it.
-        known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        known = None
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            known = parts.scheme + url[len(parts.scheme) :]
     if not known or _UNSENDABLE.search(url) or " " in place_of(url):
         # Without a cause and the URL, which may have a password.
         raise ConfigurationError(
             f"{name}: not the URL of an http or https proxy; write http://host:port, or for one of "
             "another kind, such as SOCKS, pass a session= of your own that speaks it",
         )
-    return parts.scheme + url[len(parts.scheme) :]
+    return known
 
 
 def ca_bundle() -> str | None:
