@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
+from asyncio import current_task
 from functools import cached_property
 from operator import length_hint
+from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Any
 
 from orq_core._accumulate import Accumulator, chunks_of
@@ -65,7 +65,8 @@ class Feed:
         self._waiting: list[Piece | ChatCompletion] = []
         self._began = call.now()
         # Another thread may close it or look at the partial. It is not taken for each event.
-        self._lock = threading.RLock()
+        self._lock = RLock()
+        self._is_async = call.runtime.is_async
 
     @cached_property
     def _accumulator(self) -> Accumulator:
@@ -116,18 +117,17 @@ class Feed:
         StreamInterruptedError where somebody else has closed it.
         """
         while not self._waiting and not self._over:
-            with self._lock:
-                if self._running:
-                    raise RuntimeError("this stream is being read by another thread or task")
-                self._running = True
-            self._reader = self._here()
+            if self._running:
+                raise RuntimeError("this stream is being read by another thread or task")
+            self._running = True
+            self._reader = id(current_task()) if self._is_async else get_ident()
             try:
                 item: Any = await self._items.__anext__()
             except StopAsyncIteration:
                 self._running = False
-                self._whole = True
+                self._whole = not self._aborted
                 await self._end()
-                return
+                break
             except BaseException as error:
                 self._running = False
                 await self._fail(error)
@@ -156,29 +156,29 @@ class Feed:
         if chunk is not None or not self._waiting:
             return chunk
         with self._lock:
-            return self._next() if self._waiting else None
-
-    def _next(self) -> ChatCompletionChunk:
-        piece = self._waiting.pop()
-        if isinstance(piece, tuple):
-            template, texts = piece
-            if template is not self._template:
-                self._settle()
-                self._texts, self._template = [], template
-            self._texts += texts
-            if len(texts) == 1:
-                return template.make(texts[0])
-            self._left = iter(texts)
-            self._run = map(template.make, self._left)
-            return next(self._run)
-        self._settle()
-        if isinstance(piece, ChatCompletion):
-            # Only layers yield one to a stream; what reads the wire has made chunks of it.
-            self._waiting += reversed(chunks_of(piece))
-            return self._next()
-        self._accumulator.add(piece)
-        self._delivered += 1
-        return piece
+            # Closing from another thread may have cleared it.
+            piece = self._waiting.pop() if self._waiting else None
+            if isinstance(piece, tuple):
+                template, texts = piece
+                if template is not self._template:
+                    self._settle()
+                    self._texts, self._template = [], template
+                self._texts += texts
+                if len(texts) == 1:
+                    return template.make(texts[0])
+                self._left = iter(texts)
+                self._run = map(template.make, self._left)
+                return next(self._run)
+            if isinstance(piece, ChatCompletion):
+                # Only layers yield one to a stream; what reads the wire has made chunks of it.
+                self._waiting += reversed(chunks_of(piece))
+                return self.ready()
+            if piece is not None:
+                if self._texts:
+                    self._settle()
+                self._accumulator.add(piece)
+                self._delivered += 1
+            return piece
 
     def _settle(self) -> None:
         """Add up what the run has handed out: once for many, a tenth less for each event."""
@@ -192,7 +192,8 @@ class Feed:
         """End the call; from another thread or task than the reader's, make the reader end it."""
         with self._lock:
             running = self._running
-            if running or (not self._over and self._reader != self._here()):
+            here = id(current_task()) if self._is_async else get_ident()
+            if running or (not self._over and self._reader != here):
                 self._aborted = True
             if not running:
                 self._settle()
@@ -207,10 +208,6 @@ class Feed:
         """Raise StreamInterruptedError unless all of the answer has been handed out."""
         if not self._whole:
             raise self._interrupted("the stream was closed before its end, or had failed")
-
-    def _here(self) -> int:
-        """Tell threads, and the tasks of a loop, apart."""
-        return id(asyncio.current_task()) if self.call.runtime.is_async else threading.get_ident()
 
     def abandon(self) -> bool:
         """End the call of a stream that was dropped; tell whether it was open."""
