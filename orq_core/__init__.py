@@ -180,7 +180,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Load a public name's module at its first use (PEP 562)."""
     if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415 - takes longer to import than this package does
+        from importlib.metadata import version  # noqa: PLC0415 - importing it takes longer than importing all of this package, and few ask for the version
 
         return version("orq-core")
     module = _MODULE_OF.get(name)

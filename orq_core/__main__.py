@@ -127,7 +127,7 @@ def _streamed(client: Orq, model: str, messages: list[Any], *, echo: bool) -> Ch
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from orq_core.testing.server import serve  # noqa: PLC0415 - loads aiohttp's server, which the other commands need not wait for
+    from orq_core.testing.server import serve  # noqa: PLC0415 - loads aiohttp's server, which is slow to import and which only this command needs
 
     try:
         serve(

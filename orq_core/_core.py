@@ -100,7 +100,7 @@ class Core:
                     told = implementation.function(*[client for _ in implementation.argnames])
                     if inspect.isawaitable(told):
                         await told
-                except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it is raised again once the pool is released
+                except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it is raised again below, once every connection is closed
                     failure = failure or error
         finally:
             # Also where Ctrl-C or a cancellation comes while a plugin takes its time.
@@ -116,9 +116,9 @@ class Core:
 
 def _default_transport(is_async: bool, options: Mapping[str, Any]) -> Transport:
     if is_async:
-        from orq_core.transports.aiohttp import AiohttpTransport  # noqa: PLC0415 - blocking programs need not load aiohttp
+        from orq_core.transports.aiohttp import AiohttpTransport  # noqa: PLC0415 - importing aiohttp takes long, and a blocking program never uses it
 
         return AiohttpTransport(**options)
-    from orq_core.transports.requests import RequestsTransport  # noqa: PLC0415 - asyncio programs need not load requests
+    from orq_core.transports.requests import RequestsTransport  # noqa: PLC0415 - importing requests takes long, and an asyncio program never uses it
 
     return RequestsTransport(**options)

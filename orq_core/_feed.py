@@ -30,11 +30,9 @@ if TYPE_CHECKING:
 class Feed:
     """Pulls the outermost layer, keeps what passed, and ends the call exactly once."""
 
-    # The run of alike chunks that is being handed out, and its texts that are not added up yet. A
-    # whole answer needs nothing of it.
+    # The run of alike chunks that is being handed out. A whole answer needs nothing of it.
     _run: Iterator[ChatCompletionChunk] = iter(())
     _template: Template | None = None
-    _texts: list[str] = []  # noqa: RUF012 - replaced before the first text, never added to
     _left: Iterator[str] = iter(())
     _delivered = 0
     _running = False
@@ -66,6 +64,8 @@ class Feed:
         self._began = call.now()
         # Another thread may close it or look at the partial. It is not taken for each event.
         self._lock = RLock()
+        # Of chunks alike, handed out or about to be; not added up yet.
+        self._texts: list[str] = []
         self._is_async = call.runtime.is_async
 
     @cached_property
@@ -228,7 +228,7 @@ class Feed:
         """Release everything and tell the error what is known of the call."""
         try:
             await self._end()
-        except Exception as second:  # noqa: BLE001 - a layer may raise anything while it closes; the caller must see what came first
+        except Exception as second:  # noqa: BLE001 - a plugin may raise anything while it closes; the caller is to see the error that came first
             second.__context__ = None
         if isinstance(error, OrqError):
             error.attempts = self.call.info.attempts

@@ -21,7 +21,7 @@ class Origin:
     @classmethod
     def here(cls) -> Origin:
         """Return the nearest line outside this library, and outside asyncio if there is one."""
-        frame = sys._getframe(1)  # noqa: SLF001 - `inspect.stack` does it too, but reads source files for each frame
+        frame = sys._getframe(1)  # noqa: SLF001 - documented in spite of its name, and what `inspect.stack` calls, which also reads source files for every frame
         while frame.f_back is not None and _package(frame.f_globals) in _PASSED:
             frame = frame.f_back
         return cls(frame.f_code.co_filename, frame.f_lineno)

@@ -67,7 +67,7 @@ class Exchange:
         for items in opened:
             try:
                 await items.aclose()
-            except BaseException as error:  # noqa: BLE001 - kept, and raised once the other layers are closed
+            except BaseException as error:  # noqa: BLE001 - kept, and raised below once every other layer is closed too
                 failure = failure or error
         if failure is not None:
             try:
@@ -85,7 +85,7 @@ class Exchange:
             waits_for = closing.send(None)
         except StopIteration:
             return
-        except BaseException:  # noqa: BLE001 - called from `__del__`, where Python can only print what is raised
+        except BaseException:  # noqa: BLE001 - called from `__del__`: nobody can catch what is raised there, Python only prints it
             return
         try:
             loop = asyncio.get_running_loop()
@@ -125,7 +125,7 @@ class _Resumed:
         while True:
             try:
                 sent = yield waits_for
-            except BaseException as error:  # noqa: BLE001 - thrown into the coroutine that this stands for
+            except BaseException as error:  # noqa: BLE001 - nothing is swallowed: it is thrown into the coroutine on whose behalf this waits
                 failure = error
             try:
                 if failure is None:
@@ -147,10 +147,10 @@ class _Opener:
         self._depth = depth
 
     def __call__(self, request: ChatCompletionRequest, /) -> Items:
-        return self._alive()._open(self._depth, request)  # noqa: SLF001 - layers are handed this object, so that they see no other method of the exchange
+        return self._alive()._open(self._depth, request)  # noqa: SLF001 - of a class in this module; plugins get this small object so that they can call nothing else of it
 
     def detached(self, request: ChatCompletionRequest, /) -> Detached:
-        return self._alive()._detach(self._depth, request)  # noqa: SLF001 - as above
+        return self._alive()._detach(self._depth, request)  # noqa: SLF001 - of a class in this module; plugins get this small object so that they can call nothing else of it
 
     def _alive(self) -> Exchange:
         alive = self._exchange()

@@ -121,7 +121,7 @@ class BaseClient:
         Only the original releases them; closing a derived client does nothing.
         """
         derived = copy.copy(self)
-        derived._owner = False  # noqa: SLF001 - a copy of this object, made on the line before
+        derived._owner = False  # noqa: SLF001 - of this very class: `derived` is the copy of `self` that is being made here
         options = merged_options(
             self._config.options,
             timeout=timeout,
@@ -130,7 +130,7 @@ class BaseClient:
             on_truncation=on_truncation,
             plugin_options=plugin_options,
         )
-        derived._config = configure(  # noqa: SLF001 - the same copy
+        derived._config = configure(  # noqa: SLF001 - of this very class: `derived` is the copy of `self` that is being made here
             api_key=self._config.api_key if api_key is None else api_key,
             server_url=self._config.url if server_url is None else server_url,
             options=options,
@@ -143,7 +143,7 @@ class BaseClient:
 
     async def _close(self) -> None:
         if self._owner:
-            await self._core.close(self)  # type: ignore[arg-type]  # only `Orq` and `AsyncOrq` derive from this
+            await self._core.close(self)  # type: ignore[arg-type]  # it wants one of the two public clients, and `self` is one: nothing else derives from this class
 
 
 class Orq(BaseClient):

@@ -49,7 +49,7 @@ class Completions:
         layers: Sequence[Layer] = wrap(call=call) if wrap.get_hookimpls() else ()
         self._check_retries(call.options.retries)
         sender = Sender(wire, await resolve_key(self._config.api_key, call.url))
-        call._key = sender.key  # noqa: SLF001 - layers get a digest of it
+        call._key = sender.key  # noqa: SLF001 - the key is hidden from plugins, which get a digest of it; this package sets it
         source: Any = sender.items if layers else sender.batches
         feed = Feed(call, Exchange(call, layers, source), sender.abort, batched=not layers)
         if not call.stream:

@@ -6,8 +6,9 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -151,11 +152,7 @@ def test_a_stream_that_another_thread_closes_has_what_was_read() -> None:
 
 def test_no_stream_ends_as_if_whole_where_somebody_else_closes_it(mode: Mode) -> None:
     async def body() -> None:
-        transport = ScriptedTransport(
-            stream(chunk("a"), chunk("b", finish_reason="stop"), DONE), is_async=mode.is_async
-        )
-        async with mode.client(transport=transport, api_key="fake", discover=False) as client:
-            answer = await mode.create(client, stream=True, **asked("closed"))
+        async with two_chunks(mode) as answer:
             await pulled(mode, answer)
             await elsewhere(mode, answer)
             with pytest.raises(StreamInterruptedError, match="another thread or task"):
@@ -166,11 +163,7 @@ def test_no_stream_ends_as_if_whole_where_somebody_else_closes_it(mode: Mode) ->
 
 def test_the_reader_may_close_its_own_stream(mode: Mode) -> None:
     async def body() -> None:
-        transport = ScriptedTransport(
-            stream(chunk("a"), chunk("b", finish_reason="stop"), DONE), is_async=mode.is_async
-        )
-        async with mode.client(transport=transport, api_key="fake", discover=False) as client:
-            answer = await mode.create(client, stream=True, **asked("closed"))
+        async with two_chunks(mode) as answer:
             seen = []
             async for each in mode.iterate(answer):
                 seen.append(each.text)
@@ -182,6 +175,15 @@ def test_the_reader_may_close_its_own_stream(mode: Mode) -> None:
             assert caught.value.partial.text == "a"
 
     mode.run(body)
+
+
+@asynccontextmanager
+async def two_chunks(mode: Mode) -> AsyncGenerator[Any, None]:
+    """Open a stream of two chunks on a client of its own."""
+    reply = stream(chunk("a"), chunk("b", finish_reason="stop"), DONE)
+    transport = ScriptedTransport(reply, is_async=mode.is_async)
+    async with mode.client(transport=transport, api_key="fake", discover=False) as client:
+        yield await mode.create(client, stream=True, **asked("closed"))
 
 
 async def pulled(mode: Mode, answer: Any) -> Any:

@@ -114,12 +114,12 @@ def joined(before: frozenset[str], now: frozenset[str]) -> frozenset[str]:
 
 def given_of(model: Answer) -> frozenset[str]:
     """Return the fields that arrived as null, or as an empty list."""
-    return model._given  # noqa: SLF001 - users must not see how absent and null are told apart; adding up has to
+    return model._given  # noqa: SLF001 - private to keep it out of the public interface of models; this package defines both
 
 
 def mark(model: A, given: Iterable[str]) -> A:
     """Note which of a model's empty fields arrived as null, so that `to_dict` writes them so."""
-    model._given = frozenset(  # noqa: SLF001 - see `given_of`
+    model._given = frozenset(  # noqa: SLF001 - private to keep it out of the public interface of models; this package defines both
         name
         for name in given
         if not name.endswith(_STAND_IN) and (not getattr(model, name) or name == "message")
@@ -129,7 +129,7 @@ def mark(model: A, given: Iterable[str]) -> A:
 
 def stand_in(model: A, name: str) -> A:
     """Note that the answer behind a chunk lacks this field, which has a value to be regular."""
-    model._given |= {name + _STAND_IN}  # noqa: SLF001 - see `given_of`
+    model._given |= {name + _STAND_IN}  # noqa: SLF001 - private to keep it out of the public interface of models; this package defines both
     return model
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _DONE = b"[DONE]"
 
 
-class EventTooLarge(ValueError):  # noqa: N818 - tells of the event; its caller makes the error that users see
+class EventTooLarge(ValueError):  # noqa: N818 - never reaches users: the one who catches it raises an error of the public tree in its place
     """One event has more bytes than allowed; ``blocks`` came before it in the same bytes."""
 
     def __init__(self, message: str, blocks: list[Block]) -> None:
@@ -35,7 +35,7 @@ class Event:
         self,
         data: bytes | None,
         event: str = "message",
-        id: str = "",  # noqa: A002 - what the event-stream standard calls the field
+        id: str = "",  # noqa: A002 - the event-stream standard names the field `id`
         retry: int | None = None,
         fields: dict[str, bytes] | None = None,
     ) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from orq_core.compat import models, utils
 from orq_core.compat.client import Orq, OrqCompletions
 from orq_core.compat.errors import SDKError
-from orq_core.compat.models import *  # noqa: F403 - its `__all__`: the replaced package exports every model at its top
+from orq_core.compat.models import *  # noqa: F403 - the names in its `__all__`: the package that this replaces exports all of its models from here
 from orq_core.compat.utils import BackoffStrategy, RetryConfig
 
 __all__ = [

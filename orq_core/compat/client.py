@@ -87,7 +87,7 @@ class Orq:
     def asyncio(self) -> AsyncOrq:
         """The client behind ``create_async``; it survives its event loop."""
         if self._async_client is None:
-            from orq_core.transports.aiohttp import AiohttpTransport  # noqa: PLC0415 - those who only call `create` need not load aiohttp
+            from orq_core.transports.aiohttp import AiohttpTransport  # noqa: PLC0415 - importing aiohttp takes long, and only the asyncio half of this client uses it
 
             # A transport of its own: the seed's client needs no closing, and is not warned about.
             self._async_client = AsyncOrq(**self._arguments, transport=AiohttpTransport())

@@ -56,7 +56,7 @@ class APIStreamError(StreamError):
         message: str = "",
         *,
         code: str | int | None = None,
-        type: str | None = None,  # noqa: A002 - the name it has in the server's error object
+        type: str | None = None,  # noqa: A002 - the server's error object names the field `type`, and so does the attribute
         param: str | None = None,
         status_code: int | None = None,
         body: Any = None,

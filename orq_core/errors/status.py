@@ -30,7 +30,7 @@ class APIStatusError(OrqError):
         body: Any = None,
         headers: Mapping[str, str] | None = None,
         code: str | int | None = None,
-        type: str | None = None,  # noqa: A002 - the name it has in the server's error object
+        type: str | None = None,  # noqa: A002 - the server's error object names the field `type`, and so does the attribute
         param: str | None = None,
         retry_after: float | None = None,
         **known: Unpack[Known],

@@ -35,7 +35,7 @@ async def explain(core: Core, call: Call, api_key: ApiKey) -> Explanation:
     problems: list[str] = []
     key = await _key(call, api_key, problems)
     headers = call.options.http_headers
-    private = Private([call._key or "", *headers.values()])  # noqa: SLF001 - made for this
+    private = Private([call._key or "", *headers.values()])  # noqa: SLF001 - the key is hidden from plugins; this package needs it, here to keep it out of the report
     call.runtime = DryRuntime(call.runtime)
     run = DryRun(call, core.manager, private)
     layers = await _layers(run, core, call, private)
@@ -79,7 +79,7 @@ async def _key(call: Call, api_key: ApiKey, problems: list[str]) -> str:
     except ConfigurationError as error:
         problems.append(str(error))
         return "missing"
-    call._key = key  # noqa: SLF001 - layers get a digest of it
+    call._key = key  # noqa: SLF001 - the key is hidden from plugins, which get a digest of it; this package sets it
     return "not needed" if key is None else "given"
 
 
@@ -101,7 +101,7 @@ def _called(hook: pluggy.HookCaller) -> list[pluggy.HookImpl]:
 async def _aside(run: DryRun, private: Private, call: Call, name: str) -> LayerReport:
     try:
         told = await run.ask(name, call.request)
-    except Exception as error:  # noqa: BLE001 - told as it is
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the report shows it in place of an answer
         return LayerReport(name, "", "failed", problem=private.problem(error))
     if told is None:
         return LayerReport(name, "", "run")
@@ -118,7 +118,7 @@ class _Sent:
         if run.sent is None:
             return
         try:
-            http = http_request(call, run.sent, core.converter, call._key)  # noqa: SLF001 - hidden from plugins only
+            http = http_request(call, run.sent, core.converter, call._key)  # noqa: SLF001 - the key is hidden from plugins; this package writes the request with it
         except OrqError as error:
             self.problems.append(private.problem(error))
             return

@@ -100,7 +100,7 @@ class DryRun:
         self._blame()
         try:
             await exchange.close()
-        except Exception as error:  # noqa: BLE001 - told as it is
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the report shows it as a problem
             self.problems.append(self._private.problem(error))
 
     async def ask(self, plugin: str, request: ChatCompletionRequest) -> Mapping[str, Any] | None:

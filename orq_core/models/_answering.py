@@ -92,7 +92,7 @@ def structure_hook(cls: type[A], converter: Converter) -> Callable[[Any, Any], A
         nulls = tuple([name for name, value in payload.items() if value is None])
         if read + len(nulls) == len(payload) and nullable.issuperset(nulls):
             # What most answers have, and nothing else.
-            model._given = sets.get(nulls) or share(nulls)  # noqa: SLF001 - as below
+            model._given = sets.get(nulls) or share(nulls)  # noqa: SLF001 - private to users of models, not to this module, which reads and writes them
             return
         given: list[str] = []
         for name, value in payload.items():
@@ -107,7 +107,7 @@ def structure_hook(cls: type[A], converter: Converter) -> Callable[[Any, Any], A
             elif name in always and (not value or name in lists):
                 given.append(name)
         names = tuple(given)
-        model._given = sets.get(names) or share(names)  # noqa: SLF001 - private to callers, not to this package
+        model._given = sets.get(names) or share(names)  # noqa: SLF001 - private to users of models, not to this module, which reads and writes them
 
     return reader(
         cls,

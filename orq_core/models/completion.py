@@ -91,11 +91,11 @@ class Message(Answer):
 
 def _read_later(model: Any, name: str, field_name: str) -> Any:
     """Read the one field of a model that was left for later, if it is the one asked for."""
-    later = model._later if name == field_name else None  # noqa: SLF001 - private to callers, not to this module
+    later = model._later if name == field_name else None  # noqa: SLF001 - of the classes in this module, whose `__getattribute__` calls this function
     if later is not None:
         read, payload = later
         setattr(model, name, read(payload))
-        model._later = None  # noqa: SLF001 - as above
+        model._later = None  # noqa: SLF001 - of the classes in this module, whose `__getattribute__` calls this function
     # Unset, or set meanwhile by another thread.
     return object.__getattribute__(model, name)
 

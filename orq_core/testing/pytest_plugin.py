@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(
     """Add the kit's tests, so that ``-k`` and the like choose among them as well."""
     names: Any = config.getoption("--orq-plugin")
     if names:
-        from orq_core.testing.conformance import collecting  # noqa: PLC0415 - see above
+        from orq_core.testing.conformance import collecting  # noqa: PLC0415 - every pytest run of every project loads this file: it imports the rest only for those who use it
 
         # What `python -m pytest` does: a plugin that is not installed lies where pytest was called.
         here = str(config.invocation_params.dir)
@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(
 @pytest.fixture
 def orq_router() -> Generator[LocalRouter, None, None]:
     """Give the test a `LocalRouter` of its own."""
-    from orq_core.testing.router import LocalRouter  # noqa: PLC0415 - see above
+    from orq_core.testing.router import LocalRouter  # noqa: PLC0415 - every pytest run of every project loads this file: it imports the rest only for those who use it
 
     with LocalRouter() as router:
         yield router
@@ -56,6 +56,6 @@ def orq_router() -> Generator[LocalRouter, None, None]:
 @pytest.fixture(params=["sync", "async"])
 def mode(request: pytest.FixtureRequest) -> Mode:
     """Run the test twice, once for each kind of client."""
-    from orq_core.testing.modes import Mode  # noqa: PLC0415 - see above
+    from orq_core.testing.modes import Mode  # noqa: PLC0415 - every pytest run of every project loads this file: it imports the rest only for those who use it
 
     return Mode(request.param)

@@ -75,14 +75,14 @@ class _Response(http.client.HTTPResponse):
     def _read_status(self) -> tuple[str, int, str]:
         """Pass over interim answers; `http.client` takes each but 100 for the final one."""
         while True:
-            line: tuple[str, int, str] = cast("Any", super())._read_status()  # noqa: SLF001 - no public way between
+            line: tuple[str, int, str] = cast("Any", super())._read_status()  # noqa: SLF001 - `http.client` has no public way to pass over interim answers
             if not 100 <= line[1] < 200 or line[1] == http.client.SWITCHING_PROTOCOLS:
                 return line
             parse_headers(self.fp)
 
     def _read_next_chunk_size(self) -> int:
         """Refuse a negative size, with which `http.client` reads on to the end."""
-        size: int = cast("Any", super())._read_next_chunk_size()  # noqa: SLF001 - as above
+        size: int = cast("Any", super())._read_next_chunk_size()  # noqa: SLF001 - `http.client` reads the size there and has no public way to look at it
         if size < 0:
             raise ValueError("a chunk of negative size")
         return size

@@ -161,7 +161,7 @@ class Flight:
             while not self._over:
                 await self._pull(_TASK)
                 # Rare: it is too big to keep.
-                while not self.recording.complete and self._too_far_ahead():  # noqa: ASYNC110 - see above
+                while not self.recording.complete and self._too_far_ahead():  # noqa: ASYNC110 - rare, and an event that every reader sets would cost all the other answers
                     await asyncio.sleep(0.001)
         except asyncio.CancelledError as error:
             await self._end(error)

@@ -39,7 +39,7 @@ def redact_error(error: OrqError, scanner: NewScanner, rewrite: Rewrite) -> None
             setattr(error, name, text(value))
     body = getattr(error, "body", None)
     if body is not None:
-        error.body = data(body)  # type: ignore[attr-defined]  # it has one, see above
+        error.body = data(body)  # type: ignore[attr-defined]  # `getattr` on the lines before has found it; not every error of the tree has one
     if isinstance(error, (StreamError, ResponseDecodeError)) and error.partial is not None:
         error.partial = _partial(error.partial, scanner, rewrite)
 

@@ -54,7 +54,7 @@ class RequestRewriter:
     def __init__(self, scanner: NewScanner, rewrite: Rewrite, settings: Settings) -> None:
         """Rewrite texts by ``rewrite``, parts that are no text by the settings."""
         self._scanner = scanner
-        self._matcher = scanner()._matcher  # noqa: SLF001 - of the same package
+        self._matcher = scanner()._matcher  # noqa: SLF001 - of this package's scanner, whose users outside of it have no use for it
         self._is_clear = prefilter(self._matcher)
         self._rewrite = rewrite
         self._audit = settings.mode == "audit"

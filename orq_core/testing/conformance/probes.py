@@ -80,7 +80,7 @@ class Probes:
         """See what goes into the plugin, and which of its lines asks for it."""
         del call
         seen, ending, count = self._seen, "ok", 0
-        seen.asked = seen.origin.of_frame(sys._getframe().f_back) or seen.asked  # noqa: SLF001 - as `inspect` does
+        seen.asked = seen.origin.of_frame(sys._getframe().f_back) or seen.asked  # noqa: SLF001 - documented in spite of its name, and what `inspect.currentframe` calls
         try:
             async for item in proceed(request):
                 count += 1
@@ -89,7 +89,7 @@ class Probes:
                 passed = Passed(to_dict(item))
                 seen.inside.append(passed)
                 yield item
-                passed.where = seen.origin.of_frame(sys._getframe().f_back)  # noqa: SLF001 - as above
+                passed.where = seen.origin.of_frame(sys._getframe().f_back)  # noqa: SLF001 - documented in spite of its name, and what `inspect.currentframe` calls
                 seen.asked = passed.where or seen.asked
                 if seen.leaving and not seen.read_late:
                     seen.read_late, seen.asked_late = True, passed.where
