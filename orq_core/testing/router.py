@@ -148,18 +148,20 @@ class LocalRouter:
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, "127.0.0.1", self.port).start()
-            self.port = runner.addresses[0][1]
             self._server = runner.server
+            assert self._server is not None
+            server = await self._loop.create_server(self._server, "127.0.0.1", self.port)
+            self.port = server.sockets[0].getsockname()[1]
             self._started.set()
             await self._stop.wait()
+            # Asyncio forgets a connection that it has accepted and not set up when its server
+            # closes, and leaves it open: python/cpython#109564.
+            with contextlib.suppress(NotImplementedError):
+                self._loop.remove_reader(server.sockets[0])
+            await asyncio.sleep(0)
+            server.close()
         finally:
             await runner.cleanup()
-            # What was accepted meanwhile would be nobody's.
-            await asyncio.sleep(0)
-            if self._server is not None:
-                await self._server.shutdown(0)
-            await asyncio.sleep(0)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         received = Received(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
+import socket
 import threading
 import time
 from typing import Any
@@ -153,6 +156,27 @@ def test_serving_in_the_foreground(tmp_path: Any, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(KeyboardInterrupt):
         serve(replay=path, delay=0.001, ready=ready)
     assert asked == ["data: [DONE]\n\n"]
+
+
+def test_what_it_accepts_while_it_stops_is_closed() -> None:
+    clients: list[socket.socket] = []
+    router = LocalRouter()
+    router.start()
+    loop, stop = router._loop, router._stop
+    assert loop is not None
+    assert stop is not None
+
+    def connect() -> None:
+        clients.append(socket.create_connection(("127.0.0.1", router.port), timeout=10))
+        # In the turn of the loop in which it is accepted.
+        loop.call_soon(stop.set)
+
+    loop.call_soon_threadsafe(connect)
+    router._thread.join(10)
+    # What is open warns, which is an error here.
+    gc.collect()
+    with clients[0] as client, contextlib.suppress(ConnectionError):
+        assert client.recv(1) == b""
 
 
 def request() -> HttpRequest:
