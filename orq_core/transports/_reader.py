@@ -7,11 +7,10 @@ call for ever. Here each single receive asks the limits how long it may still ta
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+import socket
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import socket
-
     from typing_extensions import Buffer
 
     from orq_core.limits import Limits
@@ -66,6 +65,12 @@ class LimitedReader(io.RawIOBase):
                 # Raises where a limit was reached.
                 if self._limits.remaining() is None:
                     raise
+
+    def interrupt(self) -> None:
+        """Wake the thread that waits in `receive`; raises OSError where no connection is left."""
+        # urllib3's socket for TLS within TLS can't be shut down, but the one beneath it can.
+        sock: Any = self._sock
+        (sock if hasattr(sock, "shutdown") else sock.socket).shutdown(socket.SHUT_RD)
 
     def close(self) -> None:
         """Let go of the socket."""

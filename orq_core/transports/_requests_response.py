@@ -134,7 +134,10 @@ class RequestsResponse:
         if reading:
             # Wakes the thread that reads; it will find the response closed.
             with contextlib.suppress(OSError, ValueError, RuntimeError):
-                self._raw.shutdown()
+                if self._reader is None:
+                    self._raw.shutdown()
+                else:
+                    self._reader.interrupt()
         else:
             self._release(drop=not self._ends_here())
 
