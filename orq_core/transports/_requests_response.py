@@ -180,6 +180,10 @@ def _has_more(answer: HTTPResponse, reader: LimitedReader) -> bool:
 def _set_timeout(raw: Raw, seconds: float | None) -> None:
     """Bound the next read of a connection that is not of our making."""
     sock = getattr(getattr(raw, "connection", None), "sock", None)
+    if sock is None:
+        # A connection that the server will close has handed its socket over to the answer.
+        buffer = getattr(getattr(raw, "_original_response", None), "fp", None)
+        sock = getattr(getattr(buffer, "raw", None), "_sock", None)
     if sock is not None:
         sock.settimeout(seconds)
 

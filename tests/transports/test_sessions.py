@@ -35,12 +35,12 @@ from orq_core import (
 )
 from orq_core._runtime import drive
 from orq_core.limits import Limits
-from orq_core.testing import LocalRouter, Mode, Stall, chunk, completion, reply, stream
+from orq_core.testing import LocalRouter, Mode, Stall, chunk, completion, event, reply, stream
 from orq_core.transports import HttpRequest, _aiohttp_response, _requests_response
 from orq_core.transports._environment import Proxies, ca_bundle, place_of, reason_of
 from orq_core.transports.aiohttp import AiohttpTransport
 from orq_core.transports.requests import RequestsTransport
-from tests.raw_server import Connection, RawServer
+from tests.raw_server import Connection, RawServer, chunked, head
 
 KEY = "fake-key-1234567890"
 ASKED: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
@@ -74,6 +74,23 @@ def test_a_requests_session_of_ones_own(
     assert "Cookie" not in headers
     assert headers["X-Mine"] == "yes"
     assert headers["Authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("lines", [(), ("Connection: close",)])
+def test_a_requests_session_is_held_to_the_limits_of_a_stream(lines: tuple[str, ...]) -> None:
+    def script(connection: Connection) -> None:
+        kind = "Content-Type: text/event-stream", "Transfer-Encoding: chunked"
+        connection.send(head(*kind, *lines) + chunked(event(chunk("hello"))))
+        connection.wait_for_client()
+
+    with RawServer(script) as server, requests.Session() as session:
+        arguments: dict[str, Any] = {"api_key": KEY, "server_url": server.url, "session": session}
+        with Orq(timeout=Timeout(first_event=10, idle=0.2), **arguments) as client:
+            opened = client.router.chat.completions.create(stream=True, **ASKED)
+            began = time.monotonic()
+            with pytest.raises(APITimeoutError, match="idle"):
+                opened.completion()
+            assert time.monotonic() - began < 5
 
 
 def test_a_requests_session_that_cannot_connect() -> None:
