@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from orq_core._pipeline import Exchange
     from orq_core.call import Call
 
+_CLOSED = "the stream was closed by another thread or task"
+
 
 class Feed:
     """Pulls the outermost layer, keeps what passed, and ends the call exactly once."""
@@ -35,12 +37,10 @@ class Feed:
     _template: Template | None = None
     _left: Iterator[str] = iter(())
     _delivered = 0
-    _running = False
-    _aborted = False
-    _over = False
-    # Whether the last item has been pulled, and who pulled last: a thread, or a task.
-    _whole = False
-    _reader = 0
+    _running = _over = False
+    _aborted = ""  # what cut it short, if it was neither its end nor a failure
+    # Whether the last item was pulled, any chunk was taken, and by which thread or task the last.
+    _whole, _taken, _reader = False, False, 0
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ class Feed:
             if self._aborted:
                 await self._end()
         if self._aborted and not self._waiting:
-            raise self._interrupted()
+            raise self._interrupted(self._aborted)
 
     def ready(self) -> ChatCompletionChunk | None:
         """Hand out a chunk that has arrived already, None if there is none."""
@@ -158,6 +158,9 @@ class Feed:
         with self._lock:
             # Closing from another thread may have cleared it.
             piece = self._waiting.pop() if self._waiting else None
+            if not self._taken:
+                # Whoever made the call may have handed the stream on.
+                self._taken, self._reader = True, self._here()
             if isinstance(piece, tuple):
                 template, texts = piece
                 if template is not self._template:
@@ -192,9 +195,8 @@ class Feed:
         """End the call; from another thread or task than the reader's, make the reader end it."""
         with self._lock:
             running = self._running
-            here = id(current_task()) if self._is_async else get_ident()
-            if running or (not self._over and self._reader != here):
-                self._aborted = True
+            if running or (not self._over and self._reader != self._here()):
+                self._aborted = _CLOSED
             if not running:
                 self._settle()
                 self._run = iter(())
@@ -211,11 +213,10 @@ class Feed:
 
     def abandon(self) -> bool:
         """End the call of a stream that was dropped; tell whether it was open."""
-        if self._over:
-            return False
-        self._over = True
-        self._exchange.abandon()
-        return True
+        over, self._over = self._over, True
+        if not over:
+            self._exchange.abandon()
+        return not over
 
     async def _end(self) -> None:
         with self._lock:
@@ -236,9 +237,10 @@ class Feed:
                 # The layers may have changed what the caller saw, so theirs is not the partial.
                 error.partial, error.delivered = self.partial, self.delivered
         if self._aborted and isinstance(error, OrqError):
-            raise self._interrupted() from error
+            raise self._interrupted(self._aborted) from error
 
-    def _interrupted(
-        self, told: str = "the stream was closed by another thread or task"
-    ) -> StreamInterruptedError:
+    def _here(self) -> int:
+        return id(current_task()) if self._is_async else get_ident()
+
+    def _interrupted(self, told: str) -> StreamInterruptedError:
         return StreamInterruptedError(told, partial=self.partial, delivered=self.delivered)

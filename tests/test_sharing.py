@@ -14,7 +14,15 @@ from typing import Any
 import pytest
 
 from orq_core import AsyncOrq, Orq, Stream, StreamInterruptedError
-from orq_core.testing import DONE, LocalRouter, Mode, ScriptedTransport, chunk, event, stream
+from orq_core.testing import (
+    DONE,
+    LocalRouter,
+    Mode,
+    ScriptedTransport,
+    chunk,
+    event,
+    stream,
+)
 
 THREADS = 16
 CALLS = 8
@@ -177,11 +185,34 @@ def test_the_reader_may_close_its_own_stream(mode: Mode) -> None:
     mode.run(body)
 
 
+def test_the_reader_may_close_a_stream_that_somebody_else_asked_for(mode: Mode) -> None:
+    async def body() -> None:
+        transport = ScriptedTransport(TWO_CHUNKS.chunked_at(), is_async=mode.is_async)
+        arguments = {"transport": transport, "api_key": "fake", "discover": False}
+        async with mode.client(**arguments) as client:
+            if mode.is_async:
+                asking = mode.create(client, stream=True, **asked("handed on"))
+                answer = await asyncio.create_task(asking)
+            else:
+                with ThreadPoolExecutor(1) as pool:
+                    create = client.router.chat.completions.create
+                    answer = pool.submit(create, stream=True, **asked("handed on")).result()
+            seen = []
+            async for each in mode.iterate(answer):
+                seen.append(each.text)
+                await mode.close(answer)
+            assert seen == ["a"]
+
+    mode.run(body)
+
+
+TWO_CHUNKS = stream(chunk("a"), chunk("b", finish_reason="stop"), DONE)
+
+
 @asynccontextmanager
 async def two_chunks(mode: Mode) -> AsyncGenerator[Any, None]:
     """Open a stream of two chunks on a client of its own."""
-    reply = stream(chunk("a"), chunk("b", finish_reason="stop"), DONE)
-    transport = ScriptedTransport(reply, is_async=mode.is_async)
+    transport = ScriptedTransport(TWO_CHUNKS, is_async=mode.is_async)
     async with mode.client(transport=transport, api_key="fake", discover=False) as client:
         yield await mode.create(client, stream=True, **asked("closed"))
 
