@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from orq_core.call import Call
 
 _CLOSED = "the stream was closed by another thread or task"
+_CANCELLED = "a wait for the stream was cancelled, which ended it"
 
 
 class Feed:
@@ -114,7 +115,7 @@ class Feed:
         """Wait until a chunk is `ready`, or none will come.
 
         Done for the first one too, so that what fails before it fails inside ``create``. Raises
-        StreamInterruptedError where somebody else has closed it.
+        StreamInterruptedError where somebody else has closed it, or an earlier wait was cancelled.
         """
         while not self._waiting and not self._over:
             if self._running:
@@ -131,6 +132,9 @@ class Feed:
             except BaseException as error:
                 self._running = False
                 await self._fail(error)
+                if not isinstance(error, Exception):
+                    # Who goes on reading must not take it for a whole answer.
+                    self._aborted = _CANCELLED
                 raise
             self._running = False
             if self.call.info.time_to_first_event is None:

@@ -18,7 +18,9 @@ from orq_core.testing import (
     DONE,
     LocalRouter,
     Mode,
+    Raise,
     ScriptedTransport,
+    Wait,
     chunk,
     event,
     stream,
@@ -202,6 +204,34 @@ def test_the_reader_may_close_a_stream_that_somebody_else_asked_for(mode: Mode) 
                 seen.append(each.text)
                 await mode.close(answer)
             assert seen == ["a"]
+
+    mode.run(body)
+
+
+class Gone(BaseException):
+    """What ends a wait from the outside, as Ctrl-C does."""
+
+
+def test_a_stream_whose_wait_was_cancelled_does_not_end_as_if_whole(mode: Mode) -> None:
+    async def body() -> None:
+        never = threading.Event()
+        step = Wait(never) if mode.is_async else Raise(Gone())
+        transport = ScriptedTransport(stream(chunk("a"), step), is_async=mode.is_async)
+        arguments = {"transport": transport, "api_key": "fake", "discover": False}
+        async with mode.client(**arguments) as client:
+            answer = await mode.create(client, stream=True, **asked("cancelled"))
+            assert (await pulled(mode, answer)).text == "a"
+            if mode.is_async:
+                with pytest.raises(asyncio.TimeoutError):
+                    await asyncio.wait_for(pulled(mode, answer), 0.05)
+            else:
+                with pytest.raises(Gone):
+                    await pulled(mode, answer)
+            for _ in range(2):
+                with pytest.raises(StreamInterruptedError, match="was cancelled") as caught:
+                    await pulled(mode, answer)
+                assert caught.value.partial is not None
+                assert caught.value.partial.text == "a"
 
     mode.run(body)
 
