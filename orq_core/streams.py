@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from orq_core._accumulate.folding import place
 from orq_core._origins import Origin
 from orq_core._runtime import drive
+from orq_core.models import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from types import TracebackType
 
     from typing_extensions import Self
@@ -35,6 +38,12 @@ class BaseStream:
     def partial(self) -> ChatCompletion:
         """What the chunks read so far add up to."""
         return self._feed.partial
+
+    def _reads_text(self) -> Callable[[ChatCompletionChunk], str]:
+        """Choose what reads the text of the first choice; only several need be told apart."""
+        request = self._feed.call.request
+        asked = request.extra.get("n", request.n)
+        return _first_text if isinstance(asked, int) and asked > 1 else attrgetter("text")
 
     def __repr__(self) -> str:
         """Name the call, show no content."""
@@ -89,8 +98,9 @@ class Stream(BaseStream):
 
     def text_deltas(self) -> Iterator[str]:
         """Yield the pieces of the first choice's text as they arrive."""
+        text_in = self._reads_text()
         for chunk in self:
-            if text := chunk.text:
+            if text := text_in(chunk):
                 yield text
 
     def completion(self) -> ChatCompletion:
@@ -143,8 +153,9 @@ class AsyncStream(BaseStream):
 
     async def text_deltas(self) -> AsyncIterator[str]:
         """Yield the pieces of the first choice's text as they arrive."""
+        text_in = self._reads_text()
         async for chunk in self:
-            if text := chunk.text:
+            if text := text_in(chunk):
                 yield text
 
     async def completion(self) -> ChatCompletion:
@@ -153,3 +164,8 @@ class AsyncStream(BaseStream):
             pass
         self._feed.check_whole()
         return self.partial
+
+
+def _first_text(chunk: ChatCompletionChunk) -> str:
+    first = [each for at, each in enumerate(chunk.choices) if place(each.index, at) == 0]
+    return text_of(first[0].delta.content) if first else ""

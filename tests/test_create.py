@@ -231,6 +231,25 @@ def test_a_stream_and_a_plain_call_agree(mode: Mode) -> None:
     assert whole.usage.total_tokens == 2
 
 
+@pytest.mark.parametrize("asked", [{"n": 2}, {"extra_body": {"n": 2}}], ids=["field", "extra"])
+def test_text_deltas_are_those_of_the_first_choice(mode: Mode, asked: dict[str, Any]) -> None:
+    ends = [chunk(finish_reason="stop", index=index) for index in (1, 0)]
+    together = chunk("Y", index=1)
+    together["choices"] += chunk("b")["choices"]
+    mixed = stream(chunk("X", index=1), chunk("a"), together, *ends, DONE)
+
+    async def body() -> None:
+        scripted = Scripted(mode, mixed)
+        async with mode.client(**scripted.arguments) as client:
+            given: dict[str, Any] = {"model": "fake/model", "messages": HELLO, **asked}
+            answer = await mode.create(client, stream=True, **given)
+            texts = [text async for text in mode.iterate(answer.text_deltas())]
+            assert texts == ["a", "b"]
+            assert answer.partial.text == "ab"
+
+    mode.run(body)
+
+
 def test_a_key_function_is_asked_once_a_call(mode: Mode) -> None:
     asked: list[int] = []
 
