@@ -27,6 +27,8 @@ ApiKey = str | Callable[[], str | Awaitable[str | None] | None] | None
 _VERSION = re.compile(r"/v\d+[a-z0-9]*(/|$)")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 _UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# With one that does not fit the body, its rest is the server's next request.
+_FRAMING = frozenset({"content-length", "transfer-encoding"})
 
 
 @define(frozen=True)
@@ -149,6 +151,8 @@ def checked_headers(headers: Mapping[Any, Any]) -> dict[str, str]:
     for name, value in headers.items():
         if not isinstance(name, str) or not _TOKEN.match(name):
             raise ConfigurationError("headers: a header name must be a token of ASCII letters")
+        if name.lower() in _FRAMING:
+            raise ConfigurationError(f"headers[{name!r}]: says where the body ends; leave it out")
         if not isinstance(value, str):
             raise ConfigurationError(
                 f"headers[{name!r}]: expected a string, got {type(value).__name__}",

@@ -123,7 +123,16 @@ def test_a_key_function_must_return_text() -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"a b": "x"}, {"": "x"}, {"x": "a\r\nb"}, {"x": 1}, {"x": "\u20ac"}, {1: "x"}],
+    [
+        {"a b": "x"},
+        {"": "x"},
+        {"x": "a\r\nb"},
+        {"x": 1},
+        {"x": "\u20ac"},
+        {1: "x"},
+        {"content-length": "3"},
+        {"Transfer-Encoding": "chunked"},
+    ],
 )
 def test_unsendable_headers(headers: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError, match="header"):

@@ -501,6 +501,16 @@ def test_a_header_that_http_itself_uses_is_sent_as_it_was_given(
     assert [each.headers[name] for each in orq_router.requests] == ["close", "close"]
 
 
+def test_no_header_says_where_the_body_ends(mode: Mode, orq_router: LocalRouter) -> None:
+    async def body() -> None:
+        async with mode.client(api_key=KEY, server_url=orq_router.url) as client:
+            with pytest.raises(ConfigurationError, match="where the body ends"):
+                await mode.create(client, http_headers={"content-length": "3"}, **ASKED)
+
+    mode.run(body)
+    assert orq_router.requests == []
+
+
 @pytest.mark.parametrize("value", ["a\r\nX-Two: b", "a\x00", "a\x7f", "\N{SNOWMAN}", 5])
 def test_a_hook_cannot_smuggle_a_header(mode: Mode, orq_router: LocalRouter, value: Any) -> None:
     class Smuggler:
