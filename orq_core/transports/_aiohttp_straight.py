@@ -66,7 +66,8 @@ class Way:
             raise ValueError("a header has a line break or control character")
         lines = "".join([name + ": " + value + "\r\n" for name, value in headers.items()])
         head = f"{self._beginning}{lines}Content-Length: {len(http.body)}\r\n\r\n"
-        return head.encode() + http.body
+        # As the blocking transport writes it; aiohttp's own way is UTF-8.
+        return head.encode("latin-1") + http.body
 
 
 class Straight:

@@ -501,6 +501,19 @@ def test_a_header_that_http_itself_uses_is_sent_as_it_was_given(
     assert [each.headers[name] for each in orq_router.requests] == ["close", "close"]
 
 
+def test_a_header_is_written_as_latin_1(mode: Mode) -> None:
+    async def body() -> None:
+        async with mode.client(api_key=KEY, server_url=server.url) as client:
+            await mode.create(client, http_headers={"X-Name": "caf\xe9"}, **ASKED)
+
+    def answer(connection: Connection) -> None:
+        connection.send(head("Content-Length: 14") + b'{"choices":[]}')
+
+    with RawServer(answer) as server:
+        mode.run(body)
+    assert b"X-Name: caf\xe9\r\n" in server.requests[0]
+
+
 def test_no_header_says_where_the_body_ends(mode: Mode, orq_router: LocalRouter) -> None:
     async def body() -> None:
         async with mode.client(api_key=KEY, server_url=orq_router.url) as client:
