@@ -70,7 +70,8 @@ class Core:
         if self.transport is None:
             self.transport = _default_transport(self.is_async, self.transport_options)
             self._own_transport = True
-        return Wire(self.transport, converter, self.manager.hook)
+        # Another thread may have closed the client meanwhile.
+        return Wire(self.transport, converter, self.manager.hook, closed=self.closed)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Refuse to be copied or pickled: connections and locks can't be."""
@@ -88,9 +89,12 @@ class Core:
 
     async def close(self, client: Orq | AsyncOrq) -> None:
         """Interrupt pauses, tell the plugins, release the pool; once."""
-        if self.closed:
-            return
-        self.closed = True
+        with self._lock:
+            if self.closed:
+                return
+            self.closed = True
+            if self._wire is not None:
+                self._wire.closed = True
         self.runtime.interrupt()
         failure: BaseException | None = None
         try:

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 @define(eq=False)
 class Wire:
-    """What a client's calls share on their way out."""
+    """What a client's calls share on their way out; nothing is sent any more once ``closed``."""
 
     transport: Transport
     converter: Converter
     hook: pluggy.HookRelay
     max_event_bytes: int = 64 * 2**20
+    closed: bool = False
 
 
 @define(eq=False)

@@ -126,6 +126,8 @@ class Reply:
     async def _send(self) -> tuple[Response, AnswerReader, Limits]:
         """Send the request and wait for the head of its answer."""
         call, wire = self._call, self._wire
+        if wire.closed:
+            raise APIConnectionError("the client was closed before the request was sent")
         info, now, hook = call.info, call.runtime.now, wire.hook
         began = self._began = now()
         info.status, info.request_id, info.trace_id, info.headers = None, None, None, {}

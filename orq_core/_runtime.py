@@ -8,6 +8,7 @@ in the caller's own thread, without an event loop.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -122,14 +123,36 @@ class Asyncio:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Wait by `asyncio`, tell the time by ``clock``."""
         self.now = clock
+        self._closed = False
+        self._pauses: set[asyncio.Future[None]] = set()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait; cancellation ends it."""
-        await asyncio.sleep(max(0.0, seconds))
+        """Wait; cancellation ends it, and `interrupt` with APIConnectionError."""
+        loop = asyncio.get_running_loop()
+        pause: asyncio.Future[None] = loop.create_future()
+        self._pauses.add(pause)
+        timer = loop.call_later(0.0 if self._closed else max(0.0, seconds), _end, pause)
+        try:
+            await pause
+        finally:
+            timer.cancel()
+            self._pauses.discard(pause)
+        if self._closed:
+            raise APIConnectionError("the client was closed during a pause")
 
     async def run(self, function: Callable[..., T], *args: Any) -> T:
         """Call it in a worker thread, with the caller's context variables."""
         return await asyncio.to_thread(function, *args)
 
     def interrupt(self) -> None:
-        """Do nothing: tasks are cancelled by their owner."""
+        """End every pause, now and later, on whichever loop."""
+        self._closed = True
+        for pause in tuple(self._pauses):
+            # Nobody waits on a loop that has ended.
+            with contextlib.suppress(RuntimeError):
+                pause.get_loop().call_soon_threadsafe(_end, pause)
+
+
+def _end(pause: asyncio.Future[None]) -> None:
+    if not pause.done():
+        pause.set_result(None)

@@ -183,7 +183,7 @@ class Orq(BaseClient):
         return drive(self.router.chat.completions.explain(request, stream=stream, **fields))
 
     def close(self) -> None:
-        """Release every connection and end pauses in other threads; idempotent."""
+        """Release every connection and end calls of other threads; idempotent."""
         drive(self._close())
 
     def __enter__(self) -> Self:
@@ -224,7 +224,7 @@ class AsyncOrq(BaseClient):
         return await self.router.chat.completions.explain(request, stream=stream, **fields)
 
     async def aclose(self) -> None:
-        """Release every connection; idempotent."""
+        """Release every connection and end calls of other tasks; idempotent."""
         await self._close()
 
     close = aclose

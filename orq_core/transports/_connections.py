@@ -22,12 +22,14 @@ from urllib3.util.connection import allowed_gai_family
 from orq_core.transports._dial import dial
 from orq_core.transports._head import begin, parse_headers
 from orq_core.transports._reader import LimitedReader
+from orq_core.transports._underway import closed
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Generator
 
     from orq_core.limits import Limits
+    from orq_core.transports._underway import Underway
 
 _BUFFER = 65536
 _BROKEN = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
@@ -35,16 +37,16 @@ _current = threading.local()
 
 
 @contextmanager
-def using(limits: Limits) -> Generator[None, None, None]:
-    """Bind the connection used by this thread to a call's limits.
+def using(limits: Limits, underway: Underway) -> Generator[None, None, None]:
+    """Bind the connection used by this thread to a call's limits, and to its transport's end.
 
-    urllib3 hands no object of ours from its pool to its connections, so the thread carries it.
+    urllib3 hands no object of ours from its pool to its connections, so the thread carries them.
     """
-    _current.limits = limits
+    _current.limits, _current.underway = limits, underway
     try:
         yield
     finally:
-        _current.limits = None
+        _current.limits = _current.underway = None
 
 
 def _limits() -> Limits | None:
@@ -143,15 +145,22 @@ class _Limited(HTTPConnection):
 
     def getresponse(self) -> Any:
         """Read the head; urllib3 drops an answer that it refuses, and its socket stays open."""
+        underway: Underway | None = getattr(_current, "underway", None)
         try:
+            if underway is not None:
+                underway.ask(self)
             return super().getresponse()
-        except BaseException:
+        except BaseException as error:
             response = getattr(_current, "response", None)
             if response is not None:
                 response.close()
+            if underway is not None and underway.ended and isinstance(error, Exception):
+                raise closed() from error
             raise
         finally:
             _current.response = None
+            if underway is not None:
+                underway.answered(self)
 
     @staticmethod
     def _enter() -> Limits | None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import threading
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
-from weakref import WeakSet
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -20,6 +18,7 @@ from orq_core.transports._environment import Proxies, ca_bundle, checked_files
 from orq_core.transports._framing import check_framing
 from orq_core.transports._requests_response import FAILURES, RequestsResponse, failure
 from orq_core.transports._tls import Tls
+from orq_core.transports._underway import Underway
 
 if TYPE_CHECKING:
     import ssl
@@ -71,21 +70,20 @@ class RequestsTransport:
         self._pid = os.getpid()
         self._adapter = _Adapter(self._tls, self._limit)
         self._inherited: list[_Adapter] = []
-        self._open: WeakSet[RequestsResponse] = WeakSet()
-        self._lock = threading.Lock()
+        self._underway = Underway()
 
     async def send(self, http: HttpRequest) -> RequestsResponse:
         """Send; see `Transport`."""
         if self._pid != os.getpid():
             self._start_anew()
         http.limits.enter("connect")
-        connect_at = None
+        connect_at, underway = None, self._underway
         if self._given is not None:
             connect_at = http.limits.phase_at
             http.limits.enter("first_event")
         proxy = None if self._given is not None else self._proxies.of(http.url)
         try:
-            with using(http.limits):
+            with using(http.limits, underway):
                 raw = self._send(http, proxy)
         except OrqError:
             raise
@@ -99,8 +97,7 @@ class RequestsTransport:
             raw.release_conn()
             raise
         response = RequestsResponse(raw, http, self._max_bytes)
-        with self._lock:
-            self._open.add(response)
+        underway.opened(response)
         return response
 
     def _send(self, http: HttpRequest, proxy: str | None) -> Raw:
@@ -148,18 +145,19 @@ class RequestsTransport:
         # Kept and never used again: closing it here would speak on the parent's sockets.
         self._inherited.append(self._adapter)
         self._adapter = _Adapter(self._tls, self._limit)
-        # A thread of the parent's may have held the lock.
-        self._open, self._lock = WeakSet(), threading.Lock()
+        # What it has is the parent's, of whose threads one may have held its lock.
+        self._underway = Underway()
         self._pid = os.getpid()
 
     async def close(self) -> None:
-        """Close every connection, which ends those who read; a session of yours stays open."""
+        """Close every connection, which ends those who read or wait for an answer's head.
+
+        A session of yours stays open, and who waits for a head through it goes on waiting.
+        """
         if self._pid != os.getpid():
             return
-        with self._lock:
-            opened = [*self._open]
-        for response in opened:
-            response.close()
+        underway, self._underway = self._underway, Underway()
+        underway.end()
         self._adapter.close()
 
 
