@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
+from orq_core._hook_calls import HookFailedError, call, call_hook
 from orq_core._http import Wire
 from orq_core._origins import Origin
-from orq_core.errors import ConfigurationError
+from orq_core._pipeline import let_end
+from orq_core._runtime import is_in_a_loop, run_alone
+from orq_core.errors import ConfigurationError, OrqError, PluginError
 from orq_core.models import make_converter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     import pluggy
     from cattrs import Converter
@@ -87,6 +90,55 @@ class Core:
         if not self.closed and self._own_transport:
             self.origin.warn("a client was dropped that was not closed")
 
+    def open(self, client: Orq | AsyncOrq) -> None:
+        """Tell the plugins that their client is made; if one fails, those told before it close.
+
+        Raises PluginError with the name of the one that failed.
+        """
+        opened: list[str] = []
+        implementations = reversed(self.manager.hook.orq_client_opened.get_hookimpls())
+        try:
+            call_hook(implementations, {"client": client}, lambda name, _: opened.append(name))
+        except HookFailedError as failed:
+            self._abandon(client, opened)
+            raise PluginError(
+                f"plugin {failed.plugin!r}: orq_client_opened failed: {_said(failed.__cause__)}",
+                plugin=failed.plugin,
+            ) from failed.__cause__
+        except BaseException:
+            self._abandon(client, opened)
+            raise
+
+    def _abandon(self, client: Orq | AsyncOrq, opened: Collection[str]) -> None:
+        """Close what was opened of a client that is never handed out."""
+        self.closed = True
+        closing = self._tell_closed(client, opened)
+        if self.is_async and not is_in_a_loop():
+            run_alone(closing)
+        else:
+            let_end(closing)
+
+    async def _tell_closed(
+        self, client: Orq | AsyncOrq, plugins: Collection[str] | None = None
+    ) -> Exception | None:
+        """Tell the plugins, or some of them, that their client closes; return the first failure."""
+        failure: Exception | None = None
+        # Pluggy keeps implementations in the reverse of their calling order.
+        for implementation in self.manager.hook.orq_client_closed.get_hookimpls():
+            if plugins is not None and implementation.plugin_name not in plugins:
+                continue
+            try:
+                told = call(implementation, {"client": client})
+                if inspect.isawaitable(told):
+                    await told
+            except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it is raised by who asked, once every connection is closed
+                failure = failure or error
+        try:
+            return failure
+        finally:
+            # Its traceback refers to this frame.
+            del failure
+
     async def close(self, client: Orq | AsyncOrq) -> None:
         """Interrupt pauses, tell the plugins, release the pool; once."""
         with self._lock:
@@ -96,16 +148,9 @@ class Core:
             if self._wire is not None:
                 self._wire.closed = True
         self.runtime.interrupt()
-        failure: BaseException | None = None
+        failure: Exception | None = None
         try:
-            # Pluggy keeps implementations in the reverse of their calling order.
-            for implementation in self.manager.hook.orq_client_closed.get_hookimpls():
-                try:
-                    told = implementation.function(*[client for _ in implementation.argnames])
-                    if inspect.isawaitable(told):
-                        await told
-                except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it is raised again below, once every connection is closed
-                    failure = failure or error
+            failure = await self._tell_closed(client)
         finally:
             # Also where Ctrl-C or a cancellation comes while a plugin takes its time.
             if self.transport is not None:
@@ -126,3 +171,8 @@ def _default_transport(is_async: bool, options: Mapping[str, Any]) -> Transport:
     from orq_core.transports.requests import RequestsTransport  # noqa: PLC0415 - importing requests takes long, and an asyncio program never uses it
 
     return RequestsTransport(**options)
+
+
+def _said(cause: BaseException | None) -> str:
+    """Quote errors of this library; the text of others may hold settings."""
+    return str(cause) if isinstance(cause, OrqError) else type(cause).__name__

@@ -80,22 +80,29 @@ class Exchange:
         """Close without awaiting, for a stream that was dropped; never raises."""
         if not self._opened:
             return
-        closing = self.close()
-        try:
-            waits_for = closing.send(None)
-        except StopIteration:
-            return
-        except BaseException:  # noqa: BLE001 - called from `__del__`: nobody can catch what is raised there, Python only prints it
-            return
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            with contextlib.suppress(RuntimeError):
-                closing.close()
-            return
-        task = loop.create_task(_rest(closing, waits_for))
-        _closing.add(task)
-        task.add_done_callback(_closed)
+        let_end(self.close())
+
+
+def let_end(closing: Coroutine[Any, Any, object]) -> None:
+    """Run what closes as far as it goes, and its rest in a task; never raises.
+
+    Without an event loop, what waits for one is given up.
+    """
+    try:
+        waits_for = closing.send(None)
+    except StopIteration:
+        return
+    except BaseException:  # noqa: BLE001 - called from `__del__`, where nobody can catch what is raised and Python only prints it, and where another error is on its way
+        return
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        with contextlib.suppress(RuntimeError):
+            closing.close()
+        return
+    task = loop.create_task(_rest(closing, waits_for))
+    _closing.add(task)
+    task.add_done_callback(_closed)
 
 
 _closing: set[asyncio.Task[None]] = set()
@@ -107,7 +114,7 @@ def _closed(task: asyncio.Task[None]) -> None:
         task.exception()
 
 
-async def _rest(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+async def _rest(coroutine: Coroutine[Any, Any, object], waits_for: Any) -> None:
     await _Resumed(coroutine, waits_for)
 
 
@@ -116,7 +123,7 @@ class _Resumed:
 
     __slots__ = ("_coroutine", "_waits_for")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, object], waits_for: Any) -> None:
         self._coroutine = coroutine
         self._waits_for = waits_for
 

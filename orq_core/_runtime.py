@@ -70,6 +70,25 @@ def _refuse(step: Coroutine[Any, Any, T]) -> T:
     raise error
 
 
+def is_in_a_loop() -> bool:
+    """Tell whether this thread runs an event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def run_alone(work: Coroutine[Any, Any, object]) -> None:
+    """Run a coroutine on an event loop of its own; unlike `asyncio.run`, the thread keeps its."""
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(work)
+        loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        loop.close()
+
+
 class Runtime(Protocol):
     """What differs between a thread and an event loop: waiting."""
 

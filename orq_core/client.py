@@ -93,7 +93,7 @@ class BaseClient:
             transport_options,
         )
         self._owner = True
-        self._core.manager.hook.orq_client_opened(client=self)
+        self._core.open(self)  # type: ignore[arg-type]  # wants a public client, as `_close` does
 
     @property
     def plugins(self) -> list[tuple[str, object]]:

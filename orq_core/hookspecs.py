@@ -127,7 +127,9 @@ class Hooks:
         """Set up what lives as long as the client.
 
         Called once, at the end of the client's constructor, and not for clients derived by
-        ``with_options``, which share the plugins. Under asyncio there may be no event loop yet.
+        ``with_options``, which share the plugins. Under asyncio there may be no event loop yet. An
+        exception ends the constructor with PluginError; the plugins that were called before get
+        their ``orq_client_closed``.
 
         Order: the outermost plugin first.
 

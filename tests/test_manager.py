@@ -171,6 +171,47 @@ def test_client_hooks_open_in_order_and_close_in_reverse() -> None:
     assert seen == ["open a", "open b", "close b", "close a"]
 
 
+@pytest.mark.parametrize("within", [True, False], ids=["within a loop", "before it"])
+def test_a_failing_open_closes_those_opened_before(mode: Mode, within: bool) -> None:
+    seen: list[str] = []
+
+    class Resource(Plugin):
+        @hookimpl
+        def orq_client_opened(self) -> None:
+            if self.name == "bad":
+                raise OSError("secret-path")
+            seen.append(f"open {self.name}")
+
+        @hookimpl
+        async def orq_client_closed(self, client: Any) -> None:
+            await client.runtime.run(seen.append, f"close {self.name}")
+
+    class Silent(Plugin):
+        @hookimpl
+        def orq_client_closed(self) -> None:
+            seen.append("never opened")
+
+    plugins = [Resource("a"), Silent("b"), Resource("c"), Resource("bad"), Resource("d")]
+    kind: Any = AsyncOrq if mode.is_async else Orq
+
+    def make() -> None:
+        with pytest.raises(PluginError, match="'bad': orq_client_opened failed: OSError") as caught:
+            kind(api_key="fake", plugins=plugins, discover=False)
+        assert caught.value.plugin == "bad"
+        assert isinstance(caught.value.__cause__, OSError)
+
+    async def body() -> None:
+        make()
+        if mode.is_async:
+            await asyncio.sleep(0.1)
+
+    if within:
+        mode.run(body)
+    else:
+        make()
+    assert seen == ["open a", "open c", "close c", "close a"]
+
+
 def test_a_failing_close_still_releases_the_rest() -> None:
     seen: list[str] = []
 

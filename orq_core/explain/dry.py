@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
 
+from orq_core._hook_calls import HookFailedError, call_hook
 from orq_core._http_request import http_request
 from orq_core.config import resolve_key
 from orq_core.errors import ConfigurationError, OrqError
 from orq_core.explain.changes import is_shown
 from orq_core.explain.explanation import Explanation, LayerReport
 from orq_core.explain.private import HIDDEN, Private, shown_url
-from orq_core.explain.resolve import HookFailedError, call_hook, placed_layers
+from orq_core.explain.resolve import placed_layers
 from orq_core.explain.run import DryRun, DryRuntime
 from orq_core.explain.worst import Loop, router_policy, warnings_of, worst_case
 from orq_core.limits import Timeout

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attrs import define, field
 
+from orq_core._hook_calls import call
 from orq_core._pipeline import Exchange
 from orq_core.errors import PluginError
 from orq_core.explain.changes import changes
 from orq_core.explain.explanation import LayerReport, State
-from orq_core.explain.resolve import Placed, call
 from orq_core.models import ChatCompletionRequest, to_dict
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from orq_core.call import Call, Item, Items, Layer, Proceed
     from orq_core.explain.private import Private
+    from orq_core.explain.resolve import Placed
 
 REQUEST = "request"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import inspect
 import time
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
+from orq_core._runtime import is_in_a_loop
 from orq_core.errors import OrqError
 from orq_core.manager import plugin_manager
 from orq_core.testing.conformance import rules
@@ -53,7 +53,7 @@ def check_plugin(
     Raises PluginCheckError when a rule was broken, unless ``raise_on_failure`` is false, and
     RuntimeError in a thread that runs an event loop, as a notebook does.
     """
-    if _runs_a_loop():
+    if is_in_a_loop():
         raise RuntimeError(
             "check_plugin runs event loops of its own, and this thread runs one; "
             "use `await asyncio.to_thread(check_plugin, factory)`",
@@ -76,15 +76,6 @@ def check_plugin(
     if raise_on_failure and not report.passed:
         raise PluginCheckError(report)
     return report
-
-
-def _runs_a_loop() -> bool:
-    """Tell whether this thread runs an event loop."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _is_last(check: Check, verdicts: list[Verdict]) -> bool:
