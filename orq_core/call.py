@@ -79,7 +79,8 @@ class Attempt:
     error: str | None = None
 
 
-# ``dict[str, str]`` would do as a factory, and takes five times as long.
+# ``dict[str, str]`` would do as a factory, and takes five times as long. A constant one that nobody
+# may change could be neither pickled nor copied.
 def _no_headers() -> dict[str, str]:
     return {}
 
@@ -140,10 +141,10 @@ class CallOptions:
     timeout: Timeout | float | None = None
     retries: Retries = UNSET
     server_url: str | None = field(default=None, repr=_place)
-    http_headers: Mapping[str, str] = field(default=_NOTHING, repr=False)
+    http_headers: Mapping[str, str] = field(factory=_no_headers, repr=False)
     accept_header_override: str | None = None
     on_truncation: OnTruncation | None = None
-    plugin_options: Mapping[str, Mapping[str, Any]] = field(default=_NOTHING, repr=_names)
+    plugin_options: Mapping[str, Mapping[str, Any]] = field(factory=_no_notes, repr=_names)
 
 
 @define(eq=False)

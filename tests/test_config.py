@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import pickle
 from typing import Any
 
 import pytest
 
-from orq_core import CallOptions, ConfigurationError, Orq, RetryConfig, Timeout
+from orq_core import CallOptions, ConfigurationError, Orq, RetryConfig, RetryPolicy, Timeout
 from orq_core.config import (
     authorization,
     checked_headers,
@@ -223,6 +225,14 @@ def test_arguments_of_a_call_are_named(mode: Mode, given: dict[str, Any], told: 
             assert not transport.requests
 
     mode.run(body)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [CallOptions(), CallOptions(timeout=3, retries=RetryPolicy(), plugin_options={"a": {"b": 1}})],
+)
+def test_options_can_be_copied_and_pickled(options: CallOptions) -> None:
+    assert pickle.loads(pickle.dumps(options)) == copy.deepcopy(options) == options
 
 
 def test_a_client_does_not_show_its_key() -> None:
