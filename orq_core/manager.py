@@ -93,6 +93,7 @@ def _parts(environ: Mapping[str, str]) -> list[str]:
 
 def _named(plugins: Iterable[object]) -> dict[str, object]:
     named: dict[str, object] = {}
+    seen: set[int] = set()
     if not isinstance(plugins, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] - for untyped callers
         raise ConfigurationError(
             f"plugins: expected a list of plugins, got {type(plugins).__name__}; write [plugin]",
@@ -102,6 +103,11 @@ def _named(plugins: Iterable[object]) -> dict[str, object]:
             raise ConfigurationError(
                 f"plugins: {plugin.__name__} is a class; pass an instance: {plugin.__name__}()",
             )
+        if id(plugin) in seen:
+            raise ConfigurationError(
+                f"plugins: {plugin_name(plugin)!r} is given twice; make another one for that",
+            )
+        seen.add(id(plugin))
         base = plugin_name(plugin)
         name, number = base, 1
         while name in named:
