@@ -43,14 +43,11 @@ class Exchange:
             items = self._source(self._call, request)
         else:
             layer = self._layers[depth]
+            _check(layer)
             items = layer(self._call, request, _Opener(weakref.ref(self), depth + 1))
             if not hasattr(items, "__anext__") or not hasattr(items, "aclose"):
                 _discard(items)
-                raise PluginError(
-                    f"layer {_name(layer)} returned {type(items).__name__}; a layer is an async "
-                    "generator function: `async def layer(call, request, proceed)` with `yield`",
-                    plugin=_name(layer),
-                )
+                raise _no_layer(f"layer {_name(layer)} returned {type(items).__name__}", layer)
         # Finished ones are let go, or a retry's attempts would pile up.
         self._opened = [each for each in self._opened if not _finished(each)]
         self._opened.append(items)
@@ -181,6 +178,21 @@ def _finished(items: Items) -> bool:
     return getattr(items, "ag_frame", items) is None
 
 
+def _check(layer: object) -> None:
+    """Refuse what can't be called: a plugin may return anything."""
+    if not callable(layer):
+        _discard(layer)
+        raise _no_layer(f"orq_wrap_create returned {type(layer).__name__}", layer)
+
+
+def _no_layer(problem: str, layer: object) -> PluginError:
+    return PluginError(
+        f"{problem}; a layer is an async generator function: "
+        "`async def layer(call, request, proceed)` with `yield`",
+        plugin=_name(layer),
+    )
+
+
 def _discard(items: object) -> None:
     """Close a coroutine that was returned by mistake, so that it does not warn."""
     close = getattr(items, "close", None)
@@ -188,7 +200,7 @@ def _discard(items: object) -> None:
         close()
 
 
-def _name(layer: Layer) -> str:
+def _name(layer: object) -> str:
     return getattr(layer, "__qualname__", type(layer).__name__)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import types
+from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -149,8 +150,36 @@ def test_a_class_is_not_an_instance() -> None:
         manager.plugin_manager([First], discover=False)
 
 
+def test_one_plugin_given_twice_is_refused_by_name() -> None:
+    plugin = Plugin("twin")
+    with pytest.raises(ConfigurationError, match="'twin' is given twice"):
+        Orq(api_key="fake", plugins=[plugin, plugin], discover=False)
+
+
 def test_two_of_one_name_both_take_part() -> None:
     assert names(Plugin("a"), Plugin("a"), discover=False) == ["a", "a-2"]
+
+
+def test_what_is_no_layer_is_refused(mode: Mode) -> None:
+    class Forgot:
+        @hookimpl
+        async def orq_wrap_create(self, call: Any) -> None:
+            """Return nothing to call."""
+
+    class Value:
+        @hookimpl
+        def orq_wrap_create(self, call: Any) -> int:
+            return 5
+
+    async def body(plugin: object) -> None:
+        transport = ScriptedTransport(is_async=mode.is_async)
+        arguments = {"api_key": "fake", "transport": transport, "discover": False}
+        async with mode.client(plugins=[plugin], **arguments) as client:
+            await mode.create(client, model="fake/model", messages=[])
+
+    for plugin, kind in ((Forgot(), "coroutine"), (Value(), "int")):
+        with pytest.raises(PluginError, match=f"orq_wrap_create returned {kind}; a layer is"):
+            mode.run(partial(body, plugin))
 
 
 def test_client_hooks_open_in_order_and_close_in_reverse() -> None:
