@@ -11,6 +11,7 @@ from orq_core.compat.errors import sdk_error
 from orq_core.errors import ConfigurationError, OrqError
 from orq_core.models.base import UNSET, Unset
 from orq_core.router import _seconds
+from orq_core.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from orq_core.compat.enums import CreateAcceptEnum
     from orq_core.models import ChatCompletion, ChatCompletionRequest
     from orq_core.retry import RetryConfig
-    from orq_core.streams import AsyncStream, Stream
+    from orq_core.streams import AsyncStream
 
 _REPLACED = {
     "client": "httpx is not used; give orq_core.Orq a requests session: session=",
@@ -133,7 +134,7 @@ class OrqCompletions:
         library's other errors: for an error that a 200 carries, APIStreamError.
         """
         try:
-            return self._sdk.blocking.router.chat.completions.create(
+            answer = self._sdk.blocking.router.chat.completions.create(
                 request=request,
                 retries=retries,
                 server_url=server_url,
@@ -145,6 +146,10 @@ class OrqCompletions:
             if told is error:
                 raise
             raise told from error
+        if isinstance(answer, Stream):
+            # A stream of the seed's outlives its client, which is closed once nobody has it.
+            answer._keeps = self._sdk  # noqa: SLF001 - of this package, and for none of its users
+        return answer
 
     async def create_async(
         self,

@@ -8,6 +8,7 @@ import gc
 import re
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 import orq_core.compat as seed
 from orq_core import ConfigurationError, ConnectError, OrqError, RequestError
 from orq_core.models import build_request, make_converter, unstructure_request
-from orq_core.testing import DONE, LocalRouter, chunk, reply, stream
+from orq_core.testing import DONE, LocalRouter, Wait, chunk, reply, stream
 from tests.shared import SHARED, contract, needs_shared
 
 DOCUMENT = "contract/000_ec104ddcde293705.txt"
@@ -128,6 +129,31 @@ def test_a_client_that_nobody_closes_leaves_nothing_open(orq_router: LocalRouter
     del s
     gc.collect()
     assert core.closed
+
+
+def test_a_stream_outlives_its_client(orq_router: LocalRouter) -> None:
+    read = threading.Event()
+    ends = chunk("b", finish_reason="stop")
+    orq_router.enqueue(*[stream(chunk("a"), Wait(read), ends, DONE)] * 2)
+    asked = {"model": "m", "messages": [], "stream": True}
+
+    def ask() -> Any:
+        sdk = seed.Orq(server_url=orq_router.url)
+        return sdk.router.chat.completions.create(request=asked)
+
+    async def ask_async() -> Any:
+        sdk = seed.Orq(server_url=orq_router.url)
+        return await sdk.router.chat.completions.create_async(request=asked)
+
+    async def body() -> list[str]:
+        return [each.text async for each in await ask_async()]
+
+    answer = ask()
+    read.set()
+    assert [each.text for each in answer] == ["a", "b"]
+    del answer
+    gc.collect()
+    assert asyncio.run(body()) == ["a", "b"]
 
 
 def test_a_status_is_an_sdk_error(orq_router: LocalRouter) -> None:
