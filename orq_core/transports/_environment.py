@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import re
+import ssl
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -98,12 +99,39 @@ def ca_bundle() -> str | None:
     return next((os.environ[name] for name in _BUNDLES if os.environ.get(name)), None)
 
 
-def checked_files(verify: object, cert: str | tuple[str, str] | None) -> None:
-    """Raise ConfigurationError for a CA bundle or client certificate that is not there."""
-    named = [verify, *((cert,) if isinstance(cert, str) else cert or ())]
-    for path in named:
+def checked_session(session: object, kind: type[object]) -> None:
+    """Raise ConfigurationError for a session of another library."""
+    if not isinstance(session, (kind, type(None))):
+        library = kind.__module__.partition(".")[0]
+        raise ConfigurationError(
+            f"session: expected a {library}.{kind.__name__}, got {type(session).__name__}",
+        )
+
+
+def checked_settings(verify: object, cert: object, limit: object) -> None:
+    """Raise ConfigurationError for settings of a transport that are of another kind.
+
+    Also for a CA bundle or client certificate that is not there.
+    """
+    if not isinstance(verify, (bool, str, ssl.SSLContext, type(None))):
+        raise ConfigurationError(
+            "verify: expected True, False, the path of a CA bundle as a string or an "
+            f"ssl.SSLContext, got {type(verify).__name__}",
+        )
+    files = [cert] if isinstance(cert, (str, type(None))) else cert
+    if not isinstance(files, (list, tuple)) or not all(
+        isinstance(path, (str, type(None))) for path in cast("list[object]", files)
+    ):
+        raise ConfigurationError(
+            "cert: expected the path of a client certificate as a string, or a pair with its key",
+        )
+    for path in (verify, *cast("list[object]", files)):
         if isinstance(path, str) and not os.path.exists(path):  # noqa: PTH110 - a str, as given
             raise ConfigurationError(f"verify or cert: there is no file {path}")
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
+        raise ConfigurationError(
+            "max_connections: expected a positive number, or None for no limit",
+        )
 
 
 def causes_of(error: BaseException) -> list[BaseException]:

@@ -17,7 +17,7 @@ from orq_core.transports._aiohttp_loop import Here
 from orq_core.transports._aiohttp_pool import entering
 from orq_core.transports._aiohttp_response import FAILURES, AiohttpResponse, failure
 from orq_core.transports._aiohttp_straight import LARGE, Straight, Way, is_plain
-from orq_core.transports._environment import Proxies, ca_bundle, checked_files
+from orq_core.transports._environment import Proxies, ca_bundle, checked_session, checked_settings
 from orq_core.transports._framing import check_framing
 from orq_core.transports._tls import Tls
 
@@ -79,7 +79,8 @@ class AiohttpTransport:
         max_response_bytes: int = 64 * 2**20,
     ) -> None:
         """Note the settings; no connection is made and no event loop is needed."""
-        checked_files(verify, cert)
+        checked_session(session, aiohttp.ClientSession)
+        checked_settings(verify, cert, max_connections)
         self._given = session
         self._proxies = Proxies(proxy, passed_over=session is not None)
         self._limit = max_connections or 0

@@ -14,7 +14,7 @@ from urllib3.util import Timeout
 
 from orq_core.errors import OrqError
 from orq_core.transports._connections import LimitedPool, LimitedTlsPool, using
-from orq_core.transports._environment import Proxies, ca_bundle, checked_files
+from orq_core.transports._environment import Proxies, ca_bundle, checked_session, checked_settings
 from orq_core.transports._framing import check_framing
 from orq_core.transports._requests_response import FAILURES, RequestsResponse, failure
 from orq_core.transports._tls import Tls
@@ -60,7 +60,8 @@ class RequestsTransport:
         max_response_bytes: int = 64 * 2**20,
     ) -> None:
         """Note the settings; no connection is made."""
-        checked_files(verify, cert)
+        checked_session(session, requests.Session)
+        checked_settings(verify, cert, max_connections)
         self._given = session
         self._proxies = Proxies(proxy)
         # Like requests, not like the system: Python does not find the authorities everywhere.

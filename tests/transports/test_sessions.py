@@ -331,6 +331,29 @@ def test_files_that_are_not_there(kind: Any, options: dict[str, Any]) -> None:
         kind(**options)
 
 
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"max_connections": 0}, "max_connections: expected a positive number"),
+        ({"max_connections": "x"}, "max_connections: expected a positive number"),
+        ({"verify": 0}, "verify: expected .* got int"),
+        ({"verify": Path("ca.pem")}, "verify: expected .* got P"),
+        ({"cert": 5}, "cert: expected the path"),
+        ({"cert": (5, 6)}, "cert: expected the path"),
+        ({"session": 5}, "session: expected a .*Session, got int"),
+    ],
+)
+def test_settings_of_another_kind_are_named(
+    mode: Mode, options: dict[str, Any], named: str
+) -> None:
+    async def body() -> None:
+        async with mode.client(api_key=KEY, server_url="http://127.0.0.1:9", **options) as client:
+            await mode.create(client, **ASKED)
+
+    with pytest.raises(ConfigurationError, match=named):
+        mode.run(body)
+
+
 def test_a_bundle_that_is_none(tmp_path: Path) -> None:
     bundle = tmp_path / "ca.pem"
     bundle.write_text("no certificate")
