@@ -16,9 +16,10 @@ _NULLABLE = frozenset({"content", "refusal", "audio"})
 def sent_back(message: Message) -> dict[str, Any]:
     """Write an answered message as one that may be sent.
 
-    Nulls and an empty list of calls are left out where servers refuse them, and so are parts that
-    say nothing. Calls of functions say that they are, and sound is named by its id. A content or
-    arguments that should be text and are something else become their JSON text.
+    Nulls and an empty list of calls are left out where servers refuse them, and so are the places
+    of calls in a stream and parts that say nothing. Calls of functions say that they are, and sound
+    is named by its id. A content or arguments that should be text and are something else become
+    their JSON text.
     """
     out = {k: v for k, v in answer_dict(message).items() if v is not None or k in _NULLABLE}
     out.setdefault("role", "assistant")
@@ -45,6 +46,7 @@ def _said(parts: list[Any]) -> list[Any]:
 
 def _called(call: ToolCall) -> dict[str, Any]:
     out = _without_nulls(answer_dict(call))
+    out.pop("index", None)
     if call.function is not None:
         out.setdefault("type", "function")
         function = out["function"]

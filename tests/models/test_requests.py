@@ -168,6 +168,10 @@ def test_odd_answers_become_plain_messages():
             {"type": "custom", "custom": {"name": "c", "input": ""}},
         ),
         ({"type": "custom", "custom": None}, {"type": "custom"}),
+        (
+            {"index": 0, "id": "t", "function": {"name": "f", "arguments": "{}"}},
+            {"type": "function", "id": "t", "function": {"name": "f", "arguments": "{}"}},
+        ),
     ],
 )
 def test_odd_calls_are_sent_back_as_requests_take_them(answered, written):
