@@ -8,7 +8,7 @@ import warnings
 from attrs import define
 
 _OURS = __name__.partition(".")[0]
-_PASSED = {_OURS, "asyncio"}
+_PASSED = {_OURS, "orq_plugins", "asyncio"}
 
 
 @define(frozen=True)
@@ -20,7 +20,7 @@ class Origin:
 
     @classmethod
     def here(cls) -> Origin:
-        """Return the nearest line outside this library, and outside asyncio if there is one."""
+        """Return the nearest line outside this distribution, and asyncio if there is one."""
         frame = sys._getframe(1)  # noqa: SLF001 - documented in spite of its name, and what `inspect.stack` calls, which also reads source files for every frame
         while frame.f_back is not None and _package(frame.f_globals) in _PASSED:
             frame = frame.f_back

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orq_core._answers import AnswerReader
 from orq_core._http_request import http_request
+from orq_core._origins import Origin
 from orq_core._refusal import refusal, secrets_of
 from orq_core.call import Attempt
 from orq_core.config import checked_headers
@@ -214,7 +215,9 @@ class Reply:
         if isinstance(ended, StreamTruncatedError):
             policy = self._call.options.on_truncation
             if policy == "warn":
-                warnings.warn(str(ended), RuntimeWarning, stacklevel=2)
+                # Python shows a warning once for each line that warns, and this is about one call.
+                here = Origin.here()
+                warnings.warn_explicit(str(ended), RuntimeWarning, here.file, here.line)
             if policy in {"accept", "warn"}:
                 return partial
         if isinstance(ended, (StreamError, ResponseDecodeError)):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -178,6 +180,22 @@ def test_an_answer_without_an_end(mode: Mode, streamed: bool) -> None:
     with pytest.warns(RuntimeWarning, match="without finish_reason"):
         answer = warned.create(stream=streamed, options=CallOptions(on_truncation="warn"))
     assert answer.text == "ab"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_each_answer_without_an_end_is_warned_of_where_it_was_asked_for(
+    mode: Mode, streamed: bool
+) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for _ in range(2):
+            Scripted(mode, UNFINISHED, on_truncation="warn", discover=True).create(stream=streamed)
+    assert [each.category for each in caught] == [RuntimeWarning] * 2
+    assert all(not _is_ours(each.filename) for each in caught)
+
+
+def _is_ours(filename: str) -> bool:
+    return not {"orq_plugins", "orq_core"}.isdisjoint(Path(filename).parent.parts[-2:])
 
 
 @pytest.mark.parametrize("streamed", [False, True])
