@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from orq_core import AsyncOrq, ConfigurationError, Orq, PluginError, hookimpl, manager
+from orq_core import AsyncOrq, ConfigurationError, Orq, PluginError, hookimpl, manager, transform
 from orq_core.testing import Mode, ScriptedTransport
 from tests.explain.distribution import install
 
@@ -180,6 +180,22 @@ def test_what_is_no_layer_is_refused(mode: Mode) -> None:
     for plugin, kind in ((Forgot(), "coroutine"), (Value(), "int")):
         with pytest.raises(PluginError, match=f"orq_wrap_create returned {kind}; a layer is"):
             mode.run(partial(body, plugin))
+
+
+def test_what_is_no_request_is_refused(mode: Mode) -> None:
+    class Careless:
+        @hookimpl
+        def orq_wrap_create(self, call: Any) -> Any:
+            return transform(request=lambda _: {"model": "fake/model"})  # type: ignore[arg-type,return-value]  # the careless plugin's fault
+
+    async def body() -> None:
+        transport = ScriptedTransport(is_async=mode.is_async)
+        arguments = {"api_key": "fake", "transport": transport, "discover": False}
+        async with mode.client(plugins=[Careless()], **arguments) as client:
+            await mode.create(client, model="fake/model", messages=[])
+
+    with pytest.raises(PluginError, match="handed dict to proceed"):
+        mode.run(body)
 
 
 def test_client_hooks_open_in_order_and_close_in_reverse() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 from cattrs import Converter
 
-from orq_core.errors import ConfigurationError, RequestError
+from orq_core.errors import ConfigurationError, PluginError, RequestError
 from orq_core.models import _answering, _requesting
 from orq_core.models._given import known_fields
 from orq_core.models._paths import misfit, under
@@ -139,9 +139,15 @@ def unstructure_request(
 ) -> dict[str, Any]:
     """Write a request as JSON data; ``checked``: no plugin can have changed what was built.
 
-    Raises RequestError, whose path names the place, for anything JSON can't hold.
+    Raises RequestError, whose path names the place, for anything JSON can't hold, and PluginError
+    for what is no request.
     """
     if not checked:
+        if not isinstance(request, ChatCompletionRequest):  # pyright: ignore[reportUnnecessaryIsInstance] - a layer may hand on anything
+            raise PluginError(
+                f"a layer handed {type(request).__name__} to proceed, which takes a "
+                "ChatCompletionRequest: attrs.evolve(request, ...) makes one",
+            )
         request = converter.structure(request, type(request))
     written: dict[str, Any] = converter.unstructure(request)
     return written
