@@ -68,12 +68,16 @@ class LimitedReader(io.RawIOBase):
 
     def interrupt(self) -> None:
         """Wake the thread that waits in `receive`; raises OSError where no connection is left."""
-        # urllib3's socket for TLS within TLS can't be shut down, but the one beneath it can.
-        sock: Any = self._sock
-        (sock if hasattr(sock, "shutdown") else sock.socket).shutdown(socket.SHUT_RD)
+        shut_down(self._sock)
 
     def close(self) -> None:
         """Let go of the socket."""
         if not self.closed:
             super().close()
             self._owner.close()
+
+
+def shut_down(sock: Any) -> None:
+    """Wake whoever reads a socket; raises OSError where no connection is left."""
+    # urllib3's socket for TLS within TLS can't be shut down, but the one beneath it can.
+    (sock if hasattr(sock, "shutdown") else sock.socket).shutdown(socket.SHUT_RDWR)

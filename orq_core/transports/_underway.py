@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from socket import SHUT_RDWR
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from orq_core.errors import APIConnectionError
+from orq_core.transports._reader import shut_down
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
@@ -51,12 +51,10 @@ class Underway:
         self.ended = True
         with self._lock:
             asked, answers = [*self._asked], [*self._answers]
-        for connection in asked:
-            # Not every kind of socket has it.
-            shutdown = getattr(connection.sock, "shutdown", None)
-            if shutdown is not None:
+        for sock in [connection.sock for connection in asked]:
+            if sock is not None:
                 with suppress(OSError):
-                    shutdown(SHUT_RDWR)
+                    shut_down(sock)
         for answer in answers:
             answer.close()
 

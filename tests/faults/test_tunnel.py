@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from orq_core import APITimeoutError, StreamInterruptedError, Timeout
+from orq_core import APIConnectionError, APITimeoutError, StreamInterruptedError, Timeout
 from orq_core.testing import Mode, chunk, event
 from tests.faults.certificates import Certificates
 from tests.faults.scripts import good
@@ -124,19 +124,19 @@ def nested(
 
 
 @contextlib.asynccontextmanager
-async def closed_soon(mode: Mode, stream: Any) -> AsyncGenerator[None, None]:
-    """Close a stream in another thread or task, while it is being read."""
+async def closed_soon(mode: Mode, closable: Any) -> AsyncGenerator[None, None]:
+    """Close a stream or a client in another thread or task, while it is waited for."""
     if mode.is_async:
 
         async def close() -> None:
             await asyncio.sleep(PAUSE)
-            await stream.aclose()
+            await closable.aclose()
 
         closing = asyncio.create_task(close())
         yield
         await closing
     else:
-        timer = threading.Timer(PAUSE, stream.close)
+        timer = threading.Timer(PAUSE, closable.close)
         timer.start()
         yield
         timer.join()
@@ -178,4 +178,17 @@ def test_closing_wakes_who_reads_tls_within_tls(mode: Mode, certificates: Certif
             assert time.monotonic() - began < 5
 
     with nested(mode, certificates, begun) as given:
+        mode.run(body)
+
+
+def test_closing_a_client_wakes_who_waits_behind_it(mode: Mode, certificates: Certificates) -> None:
+    async def body() -> None:
+        async with mode.client(**given) as client:
+            began = time.monotonic()
+            async with closed_soon(mode, client):
+                with pytest.raises(APIConnectionError):
+                    await mode.create(client, **ASK)
+            assert time.monotonic() - began < 5
+
+    with nested(mode, certificates, Connection.wait_for_client) as given:
         mode.run(body)
