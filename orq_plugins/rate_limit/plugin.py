@@ -162,7 +162,7 @@ class RateLimit:
             error = caught
             raise
         finally:
-            await self._end(call, ticket, meter, error, begun)
+            await self._end(call, ticket, meter, error, begun, heard=heard)
             # The traceback refers to this frame: without this, a cycle keeps the stream.
             error = None
 
@@ -181,12 +181,15 @@ class RateLimit:
         meter: Meter,
         error: BaseException | None,
         begun: int,
+        *,
+        heard: bool,
     ) -> None:
         tokens = consumed(call, meter, error, begun).total
         requests = -1 if never_arrived(call, error, begun) else 0
         call.note(self.name, tokens=tokens)
         try:
-            if requests == 0 and error is not None:
+            # Heard again at the end of a stream, they would pass for what the server says by then.
+            if requests == 0 and error is not None and not heard:
                 self._turnstile.hear(call, ticket, call.info.headers)
             if isinstance(error, RateLimitError) and error.retry_after:
                 await self._turnstile.pause(call, ticket, error.retry_after)

@@ -238,6 +238,26 @@ def test_headers_of_an_answer_are_kept_to(mode: Mode, headers: dict[str, str], u
     assert scene.times[1] == pytest.approx(until, abs=0.03)
 
 
+@pytest.mark.parametrize("leaves", [True, False], ids=["left", "broken"])
+def test_headers_of_a_stream_are_as_old_as_its_beginning(mode: Mode, leaves: bool):
+    headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "60"}
+    long = stream(chunk("a"), Raise(ConnectionError("odd")), headers=headers)
+    scene = Scene(mode, long, OK, plugins=[RateLimit(max_wait=0)])
+
+    async def body(runtime: Any) -> None:
+        async with scene.client(runtime) as client:
+            answer = await mode.create(client, messages=HELLO, model="fake/model", stream=True)
+            await runtime.sleep(100)
+            if leaves:
+                await mode.close(answer)
+            else:
+                with pytest.raises(ConnectionError):
+                    await mode.completion(answer)
+            assert (await ask(mode, client)).error is None
+
+    run(mode, body)
+
+
 def test_any_way_out_frees_the_place(mode: Mode):
     """With one place, a place that stays taken would hold up the next call."""
     broken = stream(chunk("x"), Raise(ConnectionError("odd")))
