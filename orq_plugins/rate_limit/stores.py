@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, field
@@ -105,11 +106,14 @@ class MemoryLimits:
         """Begin with nothing counted."""
         self._lock = Lock()
         self._scopes: dict[str, _Counts] = {}
+        self._pid = os.getpid()
 
     async def take(self, runtime: Runtime, rates: Rates, want: Want) -> Verdict:
         """See `LimitStore`."""
         now = runtime.now()
         with self._lock:
+            if self._pid != os.getpid():
+                self._free_all()
             counts = self._of(want.scope, now)
             if rates.concurrency is not None and len(counts.owners) >= rates.concurrency:
                 return Verdict()
@@ -149,6 +153,12 @@ class MemoryLimits:
 
     async def close(self, runtime: Runtime) -> None:
         """Do nothing: other clients may share the limits."""
+
+    def _free_all(self) -> None:
+        # Those who have places are calls of the parent, which end there and nowhere else.
+        for counts in self._scopes.values():
+            counts.owners.clear()
+        self._pid = os.getpid()
 
     def _of(self, scope: str, now: float) -> _Counts:
         counts = self._scopes.get(scope)

@@ -18,7 +18,7 @@ from orq_core.testing import Mode, ScriptedTransport, Wait, completion, reply
 from orq_plugins import MemoryLimits, RateLimit, RateLimitWaitError, Retries
 from orq_plugins._metering import Guard
 from orq_plugins.rate_limit.queue import Place, Queue
-from orq_plugins.rate_limit.stores import Rates, Want
+from orq_plugins.rate_limit.stores import Rates, Verdict, Want
 from orq_plugins.rate_limit.turnstile import Turnstile
 from tests.plugins.rate_limit.clock import call_of, in_loop, prepare, run
 
@@ -364,6 +364,24 @@ def test_a_queue_is_empty_in_a_forked_child(monkeypatch: pytest.MonkeyPatch):
     queue.leave("s", one)
     assert queue.first("s") is other
     queue.leave("unknown", one)
+
+
+def test_places_of_a_parent_are_free_in_a_forked_child(mode: Mode, monkeypatch: Any):
+    store, rates = MemoryLimits(), Rates(requests=2, concurrency=1)
+
+    async def body(runtime: Any) -> None:
+        one, two, three = (Want("s", owner, 1, 9.0) for owner in "abc")
+        assert (await store.take(runtime, rates, one)).slot is not None
+        assert await store.take(runtime, rates, two) == Verdict()
+        monkeypatch.setattr("os.getpid", lambda: -1)
+        slot = (await store.take(runtime, rates, two)).slot
+        assert slot is not None
+        assert await store.take(runtime, rates, three) == Verdict()
+        await store.settle(runtime, two, slot, 0, 0)
+        # What was sent in this minute still counts.
+        assert (await store.take(runtime, rates, three)).wait == pytest.approx(61, abs=1)
+
+    run(mode, body)
 
 
 def test_what_has_no_limit_is_forgotten_too(mode: Mode):
