@@ -99,9 +99,14 @@ class Turnstile:
         if told > 0:
             return Verdict(wait=told)
 
+        is_sent = True
+
         async def late(verdict: Verdict) -> None:
-            if verdict.slot is not None:
+            if verdict.slot is not None and is_sent:
                 await self._drop(call, want)
+            elif verdict.slot is not None:
+                args = (want, verdict.slot, -1, -want.tokens)
+                await self._guard.tell(call.runtime, self._store.settle, *args)
 
         is_asked = not self._guard.rests(call.runtime)
         try:
@@ -109,6 +114,7 @@ class Turnstile:
                 call.runtime, self._store.take, self._rates, want, late=late
             )
         except BaseException:
+            is_sent = False
             if is_asked:
                 await self._drop(call, want)
             raise

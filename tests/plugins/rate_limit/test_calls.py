@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import pickle
 from contextlib import asynccontextmanager
@@ -365,6 +366,34 @@ def test_a_place_that_is_granted_after_its_call_is_over_is_free_again():
             assert counts.owners == set()
 
     run(scene.mode, body)
+
+
+@pytest.mark.parametrize("way", ["cancelled", "closed", "open"])
+def test_what_is_granted_to_a_call_that_is_not_sent_does_not_count(way: Any):
+    """Only a shared store answers late, and only to a task."""
+    store = SlowLimits()
+    plugin = RateLimit(
+        requests_per_minute=1,
+        tokens_per_minute=1000,
+        store=store,
+        max_wait=0,
+        on_store_failure="open" if way == "open" else "closed",
+    )
+    scene = Scene(Mode("async"), OK, plugins=[plugin])
+
+    async def body(runtime: Any) -> list[Any]:
+        async with scene.client(runtime) as client:
+            first = asyncio.create_task(ask(scene.mode, client))
+            if way == "cancelled":
+                await runtime.sleep(0.1)
+                first.cancel()
+            await asyncio.wait([first])
+            await runtime.sleep(2)
+            return [(await ask(scene.mode, client)).error for _ in range(2)]
+
+    errors = [type(error) for error in run(scene.mode, body)]
+    none, refused = type(None), RateLimitWaitError
+    assert errors == ([refused, refused] if way == "open" else [none, refused])
 
 
 @pytest.mark.parametrize(
