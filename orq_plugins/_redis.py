@@ -104,8 +104,12 @@ class RedisConnections:
         try:
             return await self.ask(runtime, *command)
         except BaseException:
-            self._owed.append(undo)
+            self.owe(*undo)
             raise
+
+    def owe(self, *command: Any) -> None:
+        """Have a command sent before the next that `ask_or_undo` sends; twice must do no harm."""
+        self._owed.append(command)
 
     async def _make_up(self, runtime: Runtime, most: int) -> None:
         for _ in range(min(most, len(self._owed))):

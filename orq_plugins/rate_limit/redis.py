@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from orq_plugins._metering import checked_number
@@ -9,6 +10,8 @@ from orq_plugins._redis import RedisConnections, milliseconds
 from orq_plugins.rate_limit.stores import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from orq_core import Runtime
     from orq_plugins.rate_limit.stores import Rates, Want
 
@@ -131,11 +134,14 @@ class RedisLimits:
     ) -> None:
         """See `LimitStore`."""
         keys = self._keys(want.scope)
-        await self._eval(runtime, _SETTLE, keys, want.owner, slot, requests, tokens)
+        with self._freed_later(keys, want):
+            await self._eval(runtime, _SETTLE, keys, want.owner, slot, requests, tokens)
 
     async def drop(self, runtime: Runtime, want: Want) -> None:
         """See `LimitStore`."""
-        await self._connections.ask(runtime, "zrem", self._keys(want.scope)[1], want.owner)
+        keys = self._keys(want.scope)
+        with self._freed_later(keys, want):
+            await self._connections.ask(runtime, "zrem", keys[1], want.owner)
 
     async def pause(self, runtime: Runtime, scope: str, seconds: float) -> None:
         """See `LimitStore`."""
@@ -144,6 +150,15 @@ class RedisLimits:
     async def close(self, runtime: Runtime) -> None:
         """See `LimitStore`; under asyncio the connections of the running loop are closed."""
         await self._connections.close(runtime)
+
+    @contextmanager
+    def _freed_later(self, keys: tuple[str, ...], want: Want) -> Generator[None, None, None]:
+        """Free a place before the next call if it can't be done now: its lease is a long one."""
+        try:
+            yield
+        except BaseException:
+            self._connections.owe("zrem", keys[1], want.owner)
+            raise
 
     def _keys(self, scope: str) -> tuple[str, ...]:
         # The braces keep a scope's keys on one node of a cluster.

@@ -16,7 +16,16 @@ import pytest
 
 from orq_core import ConfigurationError, PluginError
 from orq_core._runtime import Asyncio, Blocking, Runtime, drive
-from orq_core.testing import LocalRouter, Mode, ScriptedTransport, completion, reply
+from orq_core.testing import (
+    DONE,
+    LocalRouter,
+    Mode,
+    ScriptedTransport,
+    chunk,
+    completion,
+    reply,
+    stream,
+)
 from orq_plugins import RateLimit, RedisLimits
 from orq_plugins.rate_limit.stores import Rates, Verdict, Want
 from orq_plugins.rate_limit.window import Window
@@ -275,6 +284,35 @@ def test_a_server_that_stalled_keeps_no_place(mode: Mode, valkey: Any, way: Any)
                 valkey.go_on()
             assert type(one.error) is (PluginError if way == "closed" else type(None))
             await client.runtime.sleep(1.1)  # so long the store is left alone
+            assert (await ask(mode, client)).error is None
+
+    mode.run(body)
+
+
+@pytest.mark.real
+def test_a_place_whose_end_the_server_never_heard_of_is_free_again(mode: Mode, valkey: Any):
+    """Its lease would hold it for as long as the call might have lasted."""
+    import redis
+
+    plugin = RateLimit(
+        store=RedisLimits(valkey.url, timeout=0.2),
+        concurrency=1,
+        max_wait=2,
+        scope="all",
+        store_timeout=0.2,
+    )
+    told = stream(chunk("hi"), chunk(finish_reason="stop"), DONE)
+    talk = Talk(mode, told, plugins=[plugin])
+
+    async def body() -> None:
+        async with talk.client() as client:
+            answer = await mode.create(client, messages=HELLO, model="fake/model", stream=True)
+            with redis.Redis(port=valkey.port) as server:
+                # What is asked meanwhile is forgotten once its connection is gone.
+                server.execute_command("CLIENT", "PAUSE", "500", "ALL")
+            await mode.close(answer)
+            assert plugin.guard.failures == 1
+            await client.runtime.sleep(0.6)
             assert (await ask(mode, client)).error is None
 
     mode.run(body)
