@@ -25,15 +25,19 @@ _LOOK = 0.25  # seconds between two looks at what other plugins and processes, t
 _LEASE = 3600.0  # seconds that a call without a limit of its own is taken to last
 _LEAST = 0.001  # seconds
 _GRACE = 30.0  # seconds that a call may take to end after its deadline
-_SCOPES = 1024  # scopes whose servers' words are remembered
+_SCOPES = 1024  # scopes whose servers' words are remembered: those used last
 
 
 @define(frozen=True)
 class Ticket:
-    """A call that got through. ``slot`` is None if the store could not be asked."""
+    """A call that got through. ``slot`` is None if the store could not be asked.
+
+    ``hearing`` is the one that gave the ``mark``: a scope that was forgotten has another since.
+    """
 
     want: Want
     slot: int | None
+    hearing: Hearing
     mark: tuple[int, int]
     waited: float
 
@@ -126,14 +130,15 @@ class Turnstile:
 
     def _let_through(self, call: Call, want: Want, verdict: Verdict | None, began: float) -> Ticket:
         with self._lock:
-            mark = self._hearing(want.scope).send(want.tokens)
+            hearing = self._hearing(want.scope)
+            mark = hearing.send(want.tokens)
         slot = None if verdict is None else verdict.slot
-        return Ticket(want, slot, mark, call.now() - began)
+        return Ticket(want, slot, hearing, mark, call.now() - began)
 
     def hear(self, call: Call, ticket: Ticket, headers: Mapping[str, str]) -> None:
         """Learn from the headers of an answer."""
         with self._lock:
-            self._hearing(ticket.want.scope).hear(call.now(), headers, ticket.mark)
+            ticket.hearing.hear(call.now(), headers, ticket.mark)
 
     async def pause(self, call: Call, ticket: Ticket, seconds: float) -> None:
         """Have everybody in the scope wait, since the server asked for it."""
@@ -144,7 +149,7 @@ class Turnstile:
         """End a call that got through; ``requests`` and ``tokens`` correct what it asked for."""
         if requests < 0:
             with self._lock:
-                self._hearing(ticket.want.scope).lose(ticket.want.tokens, ticket.mark)
+                ticket.hearing.lose(ticket.want.tokens, ticket.mark)
         try:
             if ticket.slot is None:
                 await self._drop(call, ticket.want)
@@ -164,6 +169,7 @@ class Turnstile:
             hearing = self._hearings[scope] = Hearing()
             if len(self._hearings) > _SCOPES:
                 self._hearings.popitem(last=False)
+        self._hearings.move_to_end(scope)
         return hearing
 
 

@@ -239,6 +239,38 @@ def test_headers_of_an_answer_are_kept_to(mode: Mode, headers: dict[str, str], u
     assert scene.times[1] == pytest.approx(until, abs=0.03)
 
 
+def test_a_scope_in_use_is_not_forgotten(mode: Mode):
+    headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "500"}
+    plugin = RateLimit(scope="metadata.user", max_wait=0)
+    scene = Scene(mode, reply(completion("hi"), headers=headers), OK, plugins=[plugin])
+
+    async def body(runtime: Any) -> None:
+        async with scene.client(runtime) as client:
+            assert (await ask(mode, client, metadata={"user": "one"})).error is None
+            for number in range(1200):
+                assert (await ask(mode, client, metadata={"user": str(number)})).error is None
+                if number % 400 == 399:
+                    error = (await ask(mode, client, metadata={"user": "one"})).error
+                    assert type(error) is RateLimitWaitError
+
+    run(mode, body)
+
+
+def test_a_scope_that_was_forgotten_begins_anew(mode: Mode):
+    """Marks of the one that was forgotten mean nothing to the one that came after it."""
+    headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "500"}
+    told = reply(completion("hi"), headers=headers)
+    plugin = RateLimit(max_wait=0)
+
+    def forgotten(http: Any) -> Any:
+        plugin._turnstile._hearings.clear()
+        return told
+
+    answers = Scene(mode, OK, forgotten, told, OK, plugins=[plugin]).all({}, {}, {}, {})
+    errors = [type(each.error) for each in answers]
+    assert errors == [type(None)] * 3 + [RateLimitWaitError]
+
+
 @pytest.mark.parametrize("leaves", [True, False], ids=["left", "broken"])
 def test_headers_of_a_stream_are_as_old_as_its_beginning(mode: Mode, leaves: bool):
     headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "60"}
