@@ -19,13 +19,17 @@ _SLICE = 0.25  # seconds after which other threads look whether their client was
 
 
 class Place:
-    """One caller's place in the line."""
+    """One caller's place in the line.
 
-    __slots__ = ("_event", "_future", "_loop", "after")
+    ``is_told``: the store has said that it has to wait, until ``after`` if that is known.
+    """
+
+    __slots__ = ("_event", "_future", "_loop", "after", "is_told")
 
     def __init__(self, call: Call) -> None:
         """Take note of how to wake this caller."""
         self.after: float | None = None
+        self.is_told = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._future: asyncio.Future[None] | None = None
         self._event: threading.Event | None = None

@@ -75,11 +75,14 @@ class Turnstile:
                     verdict = await self._verdict(call, want)
                     if verdict is None or verdict.slot is not None:
                         return self._let_through(call, want, verdict, began)
-                    wait = verdict.wait
+                    wait, place.is_told = verdict.wait, True
                     place.after = None if wait is None else call.now() + wait
                 elif first is not None and first.after is not None:
                     wait = first.after - call.now()
                 left = until - call.now()
+                if first is not None and first is not place and not first.is_told:
+                    # It is the store's answer to another that this one waits for, not the limit.
+                    left = _LOOK if total_at is None else min(_LOOK, total_at - call.now())
                 if left <= 0 or (wait is not None and wait > left):
                     raise _too_long(call, name, wait, until - began)
                 await place.wait(

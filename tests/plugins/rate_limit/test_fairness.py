@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from bisect import bisect_left
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from orq_plugins.rate_limit.queue import Place, Queue
 from orq_plugins.rate_limit.stores import Rates, Verdict, Want
 from orq_plugins.rate_limit.turnstile import Turnstile
 from tests.plugins.rate_limit.clock import call_of, in_loop, prepare, run
+from tests.plugins.talk import Talk, ask
 
 HELLO = [{"role": "user", "content": "hello"}]
 
@@ -324,6 +326,35 @@ def test_a_429_that_is_repeated_has_the_others_wait():
 
     in_loop(body)
     assert times == [0, 5, 5, 5]
+
+
+class FarLimits(MemoryLimits):
+    """Takes its time to answer."""
+
+    is_shared = True
+
+    async def take(self, runtime: Any, rates: Any, want: Any) -> Verdict:
+        await runtime.sleep(0.01)
+        return await super().take(runtime, rates, want)
+
+
+def test_the_time_that_a_store_takes_is_no_wait_for_the_limit(mode: Mode):
+    """Callers stand in line for the store too, and those may not wait at all."""
+    plugin = RateLimit(requests_per_minute=5, max_wait=0, store=FarLimits())
+    talk = Talk(mode, reply(completion("hi")), plugins=[plugin])
+
+    def asked(client: Any) -> Any:
+        return drive(ask(mode, client))
+
+    async def body() -> list[Any]:
+        async with talk.client() as client:
+            if mode.is_async:
+                return await asyncio.gather(*[ask(mode, client) for _ in range(8)])
+            with ThreadPoolExecutor(8) as threads:
+                return list(threads.map(asked, [client] * 8))
+
+    errors = [type(each.error) for each in mode.run(body)]
+    assert sorted(errors, key=str) == [type(None)] * 5 + [RateLimitWaitError] * 3
 
 
 def test_closing_the_client_wakes_threads_that_wait():
