@@ -40,8 +40,8 @@ class Logging:
     ``headers``: names of headers that may be logged, in place of `HEADERS`.
 
     WARNING lines tell repeats (``orq.attempt``), unfinished streams (``orq.stream``) and slow calls
-    and plugins (``orq.call``); DEBUG lines tell attempts. A handler that fails is reported once and
-    never reaches the call.
+    and plugins (``orq.call``); DEBUG lines tell attempts. A handler that fails, or a note of
+    another plugin that is not as expected, is reported once and never reaches the call.
 
     Raises ConfigurationError for an argument that can't be used.
     """
@@ -141,8 +141,11 @@ class Logging:
             error = caught
             raise
         finally:
-            seen.end()
-            self._end(call, request, seen, error)
+            try:
+                seen.end()
+                self._end(call, request, seen, error)
+            except Exception as failure:  # noqa: BLE001 - the call goes on
+                self._report(failure)
             # The traceback refers to this frame: without this, a cycle keeps the stream.
             error = None
 
@@ -214,14 +217,14 @@ class Logging:
         try:
             logger.log(level, message, extra=fields)
         except Exception as failure:  # noqa: BLE001 - the call goes on
-            if not self._has_failed:
-                self._has_failed = True
-                logging.lastResort.handle(_report(failure)) if logging.lastResort else None
+            self._report(failure)
 
-
-def _report(failure: Exception) -> logging.LogRecord:
-    said = f"a logging handler failed ({type(failure).__name__}); this is not said again"
-    return logging.LogRecord("orq", logging.WARNING, __file__, 0, said, None, None)
+    def _report(self, failure: Exception) -> None:
+        if not self._has_failed:
+            self._has_failed = True
+            said = f"logging failed ({type(failure).__name__}); this is not said again"
+            record = logging.LogRecord("orq", logging.WARNING, __file__, 0, said, None, None)
+            logging.lastResort.handle(record) if logging.lastResort else None
 
 
 def _plain(url: str) -> str:

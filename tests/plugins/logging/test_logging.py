@@ -14,7 +14,15 @@ from typing import Any
 
 import pytest
 
-from orq_core import ConfigurationError, ConnectError, OrqError, Timeout, hookimpl
+from orq_core import (
+    BadRequestError,
+    Call,
+    ConfigurationError,
+    ConnectError,
+    OrqError,
+    Timeout,
+    hookimpl,
+)
 from orq_core.testing import (
     DONE,
     Cut,
@@ -334,6 +342,25 @@ def test_a_failing_handler_never_reaches_the_call(mode: Mode, capsys: Any):
         logger.removeHandler(handler)
         logger.setLevel(logging.NOTSET)
     assert [answer.text for answer in answers] == ["hi there"] * 2
+    assert capsys.readouterr().err.count("not said again") == 1
+
+
+class Namesake:
+    """Goes by the name of another plugin and notes what that one never would."""
+
+    name = "redaction"
+
+    @hookimpl
+    def orq_wrap_create(self, call: Call) -> None:
+        call.note(self.name, request=3)
+
+
+@pytest.mark.parametrize("way", ["whole", "streamed", "refused"])
+def test_an_odd_note_never_reaches_the_call(mode: Mode, lines: JsonLines, way: str, capsys: Any):
+    given = {"whole": OK, "streamed": OK_STREAM, "refused": reply(status=400)}[way]
+    talk = Talk(mode, given, plugins=[Logging(), Namesake()])
+    for answer in talk.all(*[{"stream": way == "streamed"}] * 2):
+        assert type(answer.error) is (BadRequestError if way == "refused" else type(None))
     assert capsys.readouterr().err.count("not said again") == 1
 
 
