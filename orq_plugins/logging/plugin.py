@@ -230,9 +230,7 @@ class Logging:
 def _plain(url: str) -> str:
     """Return a URL without user info and query."""
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    port = "" if parts.port is None else f":{parts.port}"
-    return f"{parts.scheme}://{host}{port}{parts.path}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _ms(seconds: float) -> float:

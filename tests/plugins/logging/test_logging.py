@@ -404,6 +404,12 @@ def test_debug_lines(mode: Mode, all_lines: JsonLines):
     assert "hidden" not in json.dumps(all_lines.lines)
 
 
+def test_a_url_is_shown_as_it_was_called_but_for_its_query(mode: Mode, all_lines: JsonLines):
+    Talk(mode, OK, plugins=[Logging()], server_url="http://[::1]:8080/v1?key=hidden").one()
+    begun = all_lines.of("orq.attempt", "DEBUG")[0]
+    assert begun["message"] == "attempt 1: POST http://[::1]:8080/v1/chat/completions"
+
+
 def test_more_headers_may_be_shown(mode: Mode, all_lines: JsonLines):
     headers = {"x-request-id": "req-fake", "x-mine": "shown", "x-secret-thing": "hidden"}
     given = reply(completion("hi"), headers=headers)
