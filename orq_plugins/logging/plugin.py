@@ -98,14 +98,16 @@ class Logging:
 
     @hookimpl(trylast=True)
     def orq_prepare_request(self, call: Call, http: HttpRequest) -> None:
-        """Tell of an attempt, and of the one that failed before it."""
+        """Tell of an attempt, and of the one before it."""
         before = call.info.attempts
         if before:
             last = before[-1]
+            # A plugin may also ask again because of what was answered.
+            ended = "ended" if last.error is None else "failed"
             self._log(
                 _attempt,
                 logging.WARNING,
-                f"attempt {last.number} failed ({last.error or last.status}), repeating",
+                f"attempt {last.number} {ended} ({last.error or last.status}), repeating",
                 call_id=call.id,
                 attempt=last.number,
                 status=last.status,

@@ -282,6 +282,27 @@ def test_repeats_are_warned_of(mode: Mode, lines: JsonLines):
     assert (end["attempts"], end["outcome"]) == (2, "ok")
 
 
+class Doubtful:
+    """Asks again although it was answered."""
+
+    @hookimpl
+    def orq_wrap_create(self, call: Call) -> Any:
+        return self.around
+
+    async def around(self, call: Call, request: Any, proceed: Any) -> Any:
+        for _ in range(2):
+            answer = [item async for item in proceed(request)]
+        for item in answer:
+            yield item
+
+
+def test_an_answer_is_not_said_to_have_failed(mode: Mode, lines: JsonLines):
+    assert Talk(mode, OK, plugins=[Logging(), Doubtful()]).one().text == "hi there"
+    (line,) = lines.of("orq.attempt", "WARNING")
+    assert line["message"] == "attempt 1 ended (200), repeating"
+    assert line["error_type"] is None
+
+
 def test_what_other_plugins_did(mode: Mode, lines: JsonLines):
     plugins = [Redaction(), Logging(), Caching()]
     call = {"messages": [{"role": "user", "content": "joe.fake@example.com"}], "temperature": 0}
