@@ -11,7 +11,7 @@ from orq_core import ConfigurationError, hookimpl
 from orq_core.layers import outcome_of
 from orq_plugins.logging.content import CONTENTS, Content, shown
 from orq_plugins.logging.headers import HEADERS
-from orq_plugins.logging.observation import Observation
+from orq_plugins.logging.observation import Observation, _ms
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -187,7 +187,7 @@ class Logging:
 
     def _answered(self, call: Call) -> None:
         for attempt in call.info.attempts:
-            last = attempt.number == len(call.info.attempts)
+            last = attempt.number == call.info.attempts_begun
             self._log(
                 _attempt,
                 logging.DEBUG,
@@ -197,6 +197,18 @@ class Logging:
                 status=attempt.status,
                 latency_ms=_ms(attempt.seconds),
                 headers=self._allowed(call.info.headers) if last else {},
+            )
+        info = call.info
+        if info.attempts_begun > len(info.attempts) and info.status is not None:
+            # A stream that is left is told before its attempt is over.
+            self._log(
+                _attempt,
+                logging.DEBUG,
+                f"attempt {info.attempts_begun} left: {info.status}",
+                call_id=call.id,
+                attempt=info.attempts_begun,
+                status=info.status,
+                headers=self._allowed(info.headers),
             )
 
     def _event(self, call: Call, seen: Observation) -> None:
@@ -233,7 +245,3 @@ def _plain(url: str) -> str:
     """Return a URL without user info and query."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from orq_core import (
     BadRequestError,
@@ -423,6 +424,24 @@ def test_debug_lines(mode: Mode, all_lines: JsonLines):
     assert begun["headers"]["Accept"] == "application/json"
     assert ended["headers"]["x-request-id"] == "req-fake"
     assert "hidden" not in json.dumps(all_lines.lines)
+
+
+def test_debug_lines_of_a_stream_that_is_left(mode: Mode, all_lines: JsonLines):
+    down = reply({"error": {"message": "down"}}, status=503, headers={"retry-after": "0"})
+    given = evolve(OK_STREAM, headers={**OK_STREAM.headers, "x-request-id": "req-fake"})
+    talk = Talk(mode, down, given, plugins=[Logging(), Retries(random=lambda: 0.0)])
+
+    async def body() -> None:
+        async with talk.client() as client:
+            await mode.close(
+                await mode.create(client, messages=HELLO, model="fake/model", stream=True)
+            )
+
+    mode.run(body)
+    failed, left = all_lines.of("orq.attempt", "DEBUG")[-2:]
+    assert (failed["message"], failed["headers"]) == ("attempt 1 ended: InternalServerError", {})
+    assert (left["message"], left["attempt"]) == ("attempt 2 left: 200", 2)
+    assert left["headers"]["x-request-id"] == "req-fake"
 
 
 def test_a_url_is_shown_as_it_was_called_but_for_its_query(mode: Mode, all_lines: JsonLines):
