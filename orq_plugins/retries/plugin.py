@@ -6,6 +6,7 @@ from math import inf
 from random import random as _random
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from orq_core import ConfigurationError, OrqError, RetryPolicy, hookimpl
 from orq_core.models.base import UNSET
@@ -61,6 +62,8 @@ class Retries:
             capacity = _positive("budget", budget)
             self._budget = Budget(capacity, _positive("budget_refill", budget_refill))
         self._random = random
+        # Of calls that were begun anew by a plugin outside of this one, how often.
+        self._anew: WeakKeyDictionary[Call, int] = WeakKeyDictionary()
 
     @hookimpl(trylast=True)
     def orq_wrap_create(self, call: Call) -> Layer | None:
@@ -69,10 +72,11 @@ class Retries:
 
     @hookimpl
     def orq_prepare_request(self, call: Call, http: HttpRequest) -> None:
-        """Name the call, so that a server can tell a repeat from a second call."""
+        """Name what is asked, so that a server can tell a repeat from a second request."""
         given = {name.lower() for name in http.headers}
         if _KEY.lower() not in given and self._schedule(call) is not None:
-            http.headers[_KEY] = call.id
+            anew = self._anew.get(call)
+            http.headers[_KEY] = call.id if anew is None else f"{call.id}-{anew}"
 
     @hookimpl
     def orq_explain(self, call: Call, request: ChatCompletionRequest) -> dict[str, Any]:
@@ -95,16 +99,7 @@ class Retries:
 
     async def around(self, call: Call, request: ChatCompletionRequest, proceed: Proceed) -> Items:
         """Yield the items of the first attempt that has content, or of the last one."""
-        timing = self._schedule(call)
-        assert timing is not None  # noqa: S101 - orq_wrap_create looked
-        course = Course(
-            call,
-            timing,
-            self._random,
-            routed=is_routed(request),
-            budget=self._budget,
-            destination=_destination(call, request),
-        )
+        course = self._course(call, request)
         while True:
             held: list[Item] | None = []
             items = proceed(request)
@@ -134,6 +129,21 @@ class Retries:
             finally:
                 await items.aclose()
             await course.wait(pause)
+
+    def _course(self, call: Call, request: ChatCompletionRequest) -> Course:
+        timing = self._schedule(call)
+        assert timing is not None  # noqa: S101 - orq_wrap_create looked
+        if call.info.attempts_begun:
+            # Another model, or another question: under one key it would get the first one's answer.
+            self._anew[call] = self._anew.get(call, 1) + 1
+        return Course(
+            call,
+            timing,
+            self._random,
+            routed=is_routed(request),
+            budget=self._budget,
+            destination=_destination(call, request),
+        )
 
     def _schedule(self, call: Call) -> Schedule | None:
         retries = call.options.retries

@@ -10,8 +10,21 @@ import time
 from typing import Any
 
 import pytest
+from attrs import evolve
 
-from orq_core import APIConnectionError, AsyncOrq, InternalServerError, Orq, RetryPolicy
+from orq_core import (
+    APIConnectionError,
+    AsyncOrq,
+    Call,
+    ChatCompletionRequest,
+    InternalServerError,
+    Items,
+    Layer,
+    Orq,
+    Proceed,
+    RetryPolicy,
+    hookimpl,
+)
 from orq_core.testing import Mode, ScriptedTransport, chunk, reply, stream
 from orq_plugins.retries import Retries
 from tests.plugins.retries.scene import HELLO, KEY, OK, OK_STREAM, ROLE, SERVER, FakeRuntime, Scene
@@ -31,6 +44,30 @@ def test_one_name_on_all_attempts(mode: Mode) -> None:
     other = Scene(mode, OK)
     other.create()
     assert keys(other)[0] not in {None, answer.info.call_id}
+
+
+class OtherModels:
+    """Asks two other models after the first, as a fallback does."""
+
+    @hookimpl
+    def orq_wrap_create(self, call: Call) -> Layer:
+        return self.around
+
+    async def around(self, call: Call, request: ChatCompletionRequest, proceed: Proceed) -> Items:
+        for model in ("fake/one", "fake/two", "fake/three"):
+            items = [item async for item in proceed(evolve(request, model=model))]
+        for item in items:
+            yield item
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_another_request_has_another_name(mode: Mode, streamed: bool) -> None:
+    """Under the first one's name a server would give the first one's answer, or refuse."""
+    good, plugin = (OK_STREAM if streamed else OK), Retries(random=lambda: 0.0)
+    scene = Scene(mode, DOWN, good, DOWN, good, good, plugins=[OtherModels(), plugin])
+    scene.create(stream=streamed)
+    first = scene.info.call_id
+    assert keys(scene) == [first, first, f"{first}-2", f"{first}-2", f"{first}-3"]
 
 
 @pytest.mark.parametrize("name", ["Idempotency-Key", "idempotency-key", "IDEMPOTENCY-KEY"])
