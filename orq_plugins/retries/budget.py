@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
+
+from orq_plugins._lock import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -26,7 +27,7 @@ class Budget:
         self._capacity = capacity
         self._refill = refill
         self._tokens: OrderedDict[Hashable, float] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def earn(self, destination: Hashable) -> None:
         """Note a first attempt."""
