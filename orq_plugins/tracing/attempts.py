@@ -32,7 +32,8 @@ class Attempts:
         self._telemetry = telemetry
         self._context = context
         self._place = place
-        self._lock = threading.Lock()
+        # The collector may end a call, of a dropped stream, in the thread that begins its attempt.
+        self._lock = threading.RLock()
         self._open: tuple[Span, int] | None = None
         self._over = False
         self.count = 0
@@ -41,7 +42,7 @@ class Attempts:
         """End the span of the attempt before, begin the next; return the context to send."""
         with self._lock:
             self._end(call)
-            if self._over:
+            if self._is_over():
                 return self._context
             self.count += 1
             facts: Found = {
@@ -60,6 +61,9 @@ class Attempts:
                 start_time=began,
             )
             self._open = span, began
+            if self._is_over():
+                self._end(call)
+                return self._context
             if not span.get_span_context().is_valid:
                 return self._context
             return set_span_in_context(span, self._context)
@@ -69,6 +73,9 @@ class Attempts:
         with self._lock:
             self._over = True
             self._end(call)
+
+    def _is_over(self) -> bool:
+        return self._over
 
     def _end(self, call: Call) -> None:
         if self._open is None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from opentelemetry import baggage, context, trace
+from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -220,6 +221,24 @@ def test_callers_who_share_a_request_each_have_a_span(backend: Backend, orq_rout
     assert set(results) <= {"miss", "coalesced", "hit"}
     assert len(orq_router.requests) == len(backend.attempts) == 1
     assert sum(point.count for point in backend.points("gen_ai.client.token.usage")) == 2
+
+
+def test_a_call_that_the_collector_ends_while_its_attempt_begins(mode: Mode, backend: Backend):
+    """A cache goes on asking for a stream that was dropped, so its call may end anywhere."""
+    plugin = backend.tracing()
+
+    class Collector(SpanProcessor):
+        def on_start(self, span: Any, parent_context: Any = None) -> None:
+            for traced in list(plugin._calls.values()) if span.name == "POST" else ():
+                (call,) = plugin._calls
+                traced._attempts.end(call)
+
+    backend.tracers.add_span_processor(Collector())
+    done = threading.Thread(target=Talk(mode, OK, plugins=[plugin]).one, daemon=True)
+    done.start()
+    done.join(5)
+    assert not done.is_alive()
+    assert len(backend.attempts) == len(backend.calls) == 1
 
 
 def test_an_attempt_that_nobody_knows_is_left_alone(mode: Mode, backend: Backend):
