@@ -99,4 +99,29 @@ def test_closing_ends_a_pause_in_another_thread() -> None:
     runtime.interrupt()
     thread.join(5)
     assert len(ended) == 1
-    Asyncio().interrupt()
+
+
+def test_closing_ends_the_pauses_of_tasks() -> None:
+    """On every loop, and those that would begin later as well."""
+    runtime, held = Asyncio(), threading.Event()
+
+    async def body() -> None:
+        tasks = [asyncio.create_task(runtime.sleep(60)) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        tasks[0].cancel()
+        held.set()
+        errors = await asyncio.gather(*tasks, return_exceptions=True)
+        kinds = [asyncio.CancelledError, APIConnectionError, APIConnectionError]
+        assert [type(error) for error in errors] == kinds
+        with pytest.raises(APIConnectionError):
+            await runtime.sleep(60)
+        assert not runtime._pauses
+
+    def close() -> None:
+        held.wait(5)
+        runtime.interrupt()
+
+    thread = threading.Thread(target=close)
+    thread.start()
+    asyncio.run(asyncio.wait_for(body(), 5))
+    thread.join(5)

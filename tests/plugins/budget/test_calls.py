@@ -339,7 +339,7 @@ class SlowBudgets(MemoryBudgets):
 
     async def reserve(self, runtime: Any, accounts: Any, expected: Any) -> Any:
         answer = await super().reserve(runtime, accounts, expected)
-        await runtime.sleep(0.05)
+        await asyncio.sleep(0.05)
         return answer
 
 

@@ -164,6 +164,27 @@ def test_closing_ends_a_pause_in_another_thread() -> None:
     assert len(ended[0].attempts) == len(transport.requests) == 1
 
 
+def test_closing_ends_a_pause_of_a_task() -> None:
+    """It would go on asking, over connections that nobody closes any more."""
+    transport = ScriptedTransport(DOWN, is_async=True)
+
+    async def body() -> None:
+        client = AsyncOrq(
+            KEY, SERVER, transport=transport, plugins=[Retries()], discover=False, retries=LONG
+        )
+        task = asyncio.create_task(
+            client.router.chat.completions.create(messages=HELLO, model="fake/model")
+        )
+        await asyncio.sleep(0.05)
+        assert len(transport.requests) == 1
+        await client.aclose()
+        with pytest.raises(APIConnectionError, match="closed"):
+            await asyncio.wait_for(task, 5)
+
+    asyncio.run(body())
+    assert len(transport.requests) == 1
+
+
 def test_cancelling_ends_a_pause() -> None:
     async def body() -> None:
         transport = ScriptedTransport(DOWN, is_async=True)
