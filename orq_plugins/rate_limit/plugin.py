@@ -140,6 +140,7 @@ class RateLimit:
     @hookimpl
     async def orq_client_closed(self, client: Orq | AsyncOrq) -> None:
         """Release what the store holds open; it opens again when it is asked again."""
+        self._turnstile.look()
         await self.guard.close(client.runtime, self.store.close)
 
     async def around(self, call: Call, request: ChatCompletionRequest, proceed: Proceed) -> Items:

@@ -66,7 +66,6 @@ class Place:
             self._event.wait(min(seconds, _SLICE, threading.TIMEOUT_MAX))
             self._event.clear()
             call.info.waited += call.now() - began
-            await call.sleep(0)  # raises when the client was closed
         elif self._future is not None and self._loop is not None:
             began = call.now()
             try:
@@ -75,6 +74,7 @@ class Place:
                 call.info.waited += call.now() - began
             if self._future.done():
                 self._future = self._loop.create_future()
+        await call.sleep(0)  # raises when the client was closed
 
 
 class Queue:
@@ -116,6 +116,13 @@ class Queue:
         first = self.first(scope)
         if first is not None:
             first.wake()
+
+    def wake_all(self) -> None:
+        """Have everybody in all lines look again."""
+        with self._lock:
+            places = [place for line in self._lines.values() for place in line]
+        for place in places:
+            place.wake()
 
     def length(self, scope: str) -> int:
         """Return how many wait."""

@@ -162,6 +162,10 @@ class Turnstile:
         finally:
             self._queue.wake(ticket.want.scope)
 
+    def look(self) -> None:
+        """Have all who wait look whether their client was closed."""
+        self._queue.wake_all()
+
     def waiting(self, key: str) -> int:
         """Return how many wait in a scope."""
         return self._queue.length(key)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from orq_core import APIConnectionError, AsyncOrq, Orq
 from orq_core._runtime import Asyncio, Blocking, drive
-from orq_core.testing import Mode, ScriptedTransport, Wait, completion, reply
+from orq_core.testing import DONE, Mode, ScriptedTransport, Wait, chunk, completion, reply, stream
 from orq_plugins import MemoryLimits, RateLimit, RateLimitWaitError, Retries
 from orq_plugins._metering import Guard
 from orq_plugins.rate_limit.queue import Place, Queue
@@ -383,6 +383,25 @@ def test_closing_the_client_wakes_threads_that_wait():
     for thread in threads:
         thread.join(10)
     assert [type(error) for error in caught] == [APIConnectionError] * 2
+
+
+def test_closing_the_client_wakes_tasks_that_wait():
+    """They would send when their turn comes, over connections that nobody closes any more."""
+    mode, plugin = Mode("async"), RateLimit(concurrency=1, max_wait=100)
+    ok = stream(chunk("hi"), chunk(finish_reason="stop"), DONE)
+    talk = Talk(mode, ok, plugins=[plugin])
+
+    async def body() -> None:
+        async with talk.client() as client:
+            first = await mode.create(client, messages=HELLO, model="fake/model", stream=True)
+            tasks = [asyncio.create_task(ask(mode, client)) for _ in range(3)]
+            await asyncio.sleep(0.05)
+        answers = await asyncio.wait_for(asyncio.gather(*tasks), 5)
+        assert [type(each.error) for each in answers] == [APIConnectionError] * 3
+        await first.aclose()
+
+    asyncio.run(body())
+    assert talk.sent == 1
 
 
 def test_a_queue_is_empty_in_a_forked_child(monkeypatch: pytest.MonkeyPatch):
