@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import hmac
 import logging
 import pickle
 import time
@@ -468,6 +469,21 @@ def test_options_of_a_call_are_checked(mode: Mode, options: Any):
 def test_a_scope_that_is_no_name(mode: Mode):
     talk = Talk(mode, answer(), plugins=[Budget(BudgetLimit(tokens=1), scope=lambda c, r: 7)])  # type: ignore[arg-type,return-value]
     assert type(talk.one().error) is ConfigurationError
+
+
+def test_users_that_redaction_makes_alike_are_told_apart_by_a_function(mode: Mode):
+    def by_user(call: Any, request: Any) -> str:
+        return hmac.new(b"fake", call.request.metadata["user"].encode(), "sha256").hexdigest()[:16]
+
+    calls = [{"metadata": {"user": f"{name}@example.com"}} for name in ("ann", "bob", "ann")]
+    names = {}
+    for scope in ("metadata.user", by_user):
+        budget = Budget(BudgetLimit(tokens=10**6), scope=scope)
+        told = Talk(mode, answer(), plugins=[Redaction(), budget]).all(*calls)
+        names[scope] = [each.note("budget")["scope"] for each in told]
+    assert names["metadata.user"] == ["user=<EMAIL_1>"] * 3
+    ann, bob, again = names[by_user]
+    assert ann == again != bob
 
 
 def test_accounts_of_past_periods_are_forgotten(mode: Mode):
