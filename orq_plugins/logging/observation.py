@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orq_core import ChatCompletionChunk
+from orq_core import APIStatusError, APIStreamError, ChatCompletionChunk
 
 if TYPE_CHECKING:
     from orq_core import Call, Item
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from orq_core.models import ChatCompletionRequest, Usage
     from orq_plugins.logging.content import Content
 
+_TOLD = (APIStatusError, APIStreamError)
 _KEPT = 100_000  # characters of an answer that are kept to be logged
 
 
@@ -90,7 +91,8 @@ class Observation:
             "outcome": outcome,
             "finish_reason": self._finish,
             "error_type": type(error).__name__ if failed else None,
-            "error_code": getattr(error, "code", None),
+            # Of other exceptions, `sys.exit` for one, it may be anything.
+            "error_code": error.code if isinstance(error, _TOLD) else None,
             "cache": info.notes.get("caching", {}).get("result"),
             "redactions": _sum(info.notes.get("redaction", {})),
             "latency_ms": _ms(self.seconds),

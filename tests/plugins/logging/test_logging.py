@@ -274,6 +274,20 @@ def test_one_line_for_an_interrupted_thread(lines: JsonLines):
     assert end["outcome"] == "cancelled"
 
 
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_a_code_is_the_servers(mode: Mode, lines: JsonLines, streamed: bool):
+    said = {"error": {"message": "m", "code": "rate_limit_exceeded"}}
+    inside = stream(chunk("hi"), error_event(code="server_error"))
+    for given, code in (
+        (reply(said, status=429), "rate_limit_exceeded"),
+        (inside, "server_error"),
+        (SystemExit("a private word"), None),
+    ):
+        with contextlib.suppress(SystemExit):
+            Talk(mode, given, plugins=[Logging()]).one(stream=streamed)
+        assert lines.ends()[-1]["error_code"] == code
+
+
 def test_repeats_are_warned_of(mode: Mode, lines: JsonLines):
     down = reply({"error": {"message": "down"}}, status=503, headers={"retry-after": "0"})
     Talk(mode, down, OK, plugins=[Logging(), Retries()]).one()
