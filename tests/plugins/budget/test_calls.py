@@ -471,6 +471,27 @@ def test_a_scope_that_is_no_name(mode: Mode):
     assert type(talk.one().error) is ConfigurationError
 
 
+class PerUser(Budget):
+    name = "budget_per_user"
+
+
+def test_two_budgets_of_other_names(mode: Mode):
+    everybody = Budget(BudgetLimit(tokens=10**6))
+    each = PerUser(BudgetLimit(tokens=600), scope="metadata.user")
+    talk = Talk(mode, answer(), plugins=[everybody, each])
+    told = talk.all(*[{"metadata": {"user": user}} for user in ("ann", "ann", "bob")])
+    assert [type(one.error).__name__ for one in told] == [
+        "NoneType",
+        "BudgetExceededError",
+        "NoneType",
+    ]
+    assert told[0].note("budget")["tokens"] == told[0].note("budget_per_user")["tokens"] == 150
+    assert tokens_of(everybody) == 300
+    named = talk.one(plugin_options={"budget_per_user": {"scope": "guests"}})
+    assert named.note("budget_per_user")["scope"] == "guests"
+    assert named.note("budget")["scope"] == "all"
+
+
 def test_users_that_redaction_makes_alike_are_told_apart_by_a_function(mode: Mode):
     def by_user(call: Any, request: Any) -> str:
         return hmac.new(b"fake", call.request.metadata["user"].encode(), "sha256").hexdigest()[:16]
