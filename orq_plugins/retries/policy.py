@@ -42,8 +42,14 @@ class Schedule:
             return self.max_elapsed
         if self.max_repeats == inf:
             return None
-        repeats = range(int(self.max_repeats))
-        return sum(max(self.pause(each, 1.0), self.max_retry_after) for each in repeats)
+        longest, repeats = 0.0, int(self.max_repeats)
+        for each in range(repeats):
+            pause = max(self.pause(each, 1.0), self.max_retry_after)
+            if self.backoff(each, 1.0) == self.backoff(each + 1, 1.0):
+                # From here on they are alike, and there may be billions of them.
+                return longest + (repeats - each) * pause
+            longest += pause
+        return longest
 
     def pause(self, repeat: int, draw: float) -> float:
         """Return how long to wait before a repeat; ``draw`` is a random number from 0 to 1."""

@@ -21,6 +21,7 @@ from orq_core import (
 )
 from orq_core.testing import Cut, Mode, Send, reply, stream
 from orq_plugins.retries import Retries
+from orq_plugins.retries.policy import schedule
 from tests.plugins.retries.scene import OK, OK_STREAM, Scene
 
 DOWN = reply({"error": {"message": "made up"}}, status=503)
@@ -72,6 +73,23 @@ def test_a_policy(mode: Mode) -> None:
     policy = RetryPolicy(max_repeats=3, base_delay=0.1, max_delay=0.3, min_delay=0.15)
     assert pauses(mode, retries=policy) == [0.15, 0.2, 0.3]
     assert pauses(mode, retries=RetryPolicy(max_repeats=1, base_delay=0, min_delay=0)) == [0]
+
+
+@pytest.mark.parametrize("repeats", [1, 2, 7, 50])
+@pytest.mark.parametrize("times", [{}, {"base_delay": 0}, {"min_delay": 3}, {"max_delay": 100}])
+@pytest.mark.parametrize("most", [0, 1, 60])
+def test_the_longest_pauses_add_up(repeats: int, times: Any, most: float) -> None:
+    policy = RetryPolicy(repeats, max_retry_after=most, **times)
+    timing = schedule(policy, policy)
+    assert timing is not None
+    each = [max(timing.pause(repeat, 1.0), most) for repeat in range(repeats)]
+    assert timing.longest == pytest.approx(sum(each))
+
+
+def test_billions_of_repeats_are_added_up_at_once() -> None:
+    timing = schedule(10**12, RetryPolicy())
+    assert timing is not None
+    assert timing.longest == 60.0 * 10**12
 
 
 def test_pauses_stay_finite(mode: Mode) -> None:
