@@ -69,7 +69,7 @@ class Private:
         place = f" at {outside[-1].filename}:{outside[-1].lineno}" if outside else ""
         ours = type(error).__module__.partition(".")[0] in _PACKAGES
         if isinstance(error, OrqError) and ours and _raised_here(error):
-            return self.text(f"{type(error).__name__}: {' '.join(str(error).split())}")
+            return f"{type(error).__name__}: {self.text(' '.join(str(error).split()))}"
         return f"{type(error).__name__}{place}"
 
     def _add(self, text: str) -> None:

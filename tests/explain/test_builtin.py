@@ -311,3 +311,15 @@ def test_no_budget_is_spent(mode: Mode):
     mode.run(body)
     assert budget.store._kept == {}
     assert warned == []
+
+
+def test_a_refusal_that_names_a_user_is_told_without_the_name(mode: Mode):
+    budget = Budget(BudgetLimit(tokens=5), scope="metadata.user")
+
+    async def body() -> None:
+        async with mode.client(api_key=KEY, plugins=[budget], discover=False) as client:
+            told = await explain(mode, client, **ASK, metadata={"user": MAIL})
+            assert told.outcome == "refused"
+            assert told.problems == ("budget: BudgetExceededError: (hidden)",)
+
+    mode.run(body)
