@@ -78,7 +78,7 @@ class Seen:
         each: BaseException | None = error
         while each is not None and len(chain) < _LONGEST:
             chain.append(type(each))
-            each = each.__cause__ or each.__context__
+            each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
         self.chain = tuple(chain)
         self.raised = type(error).__name__
         told = isinstance(error, (OrqError, RuntimeError))
