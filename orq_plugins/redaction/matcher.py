@@ -27,30 +27,42 @@ _TOUCHES = Union(lambda part: part.touch, touch_of)
 
 @define(frozen=True)
 class Match:
-    """Where an entity stands in a text, ``text[start:end]``."""
+    """Where an entity stands in a text, ``text[start:end]``.
+
+    ``head``: how many characters before it belong to what was found, and stay.
+    """
 
     start: int
     end: int
     entity: str
+    head: int = 0
+
+    @property
+    def begins(self) -> int:
+        """Where its head begins."""
+        return self.start - self.head
 
 
 @define(frozen=True)
 class _Compiled:
     detector: Detector
     pattern: re.Pattern[str]
+    head: re.Pattern[str] | None
 
-    def at(self, text: str, start: int) -> int | None:
-        """Return the end of an accepted match at this very place."""
+    def at(self, text: str, start: int) -> Match | None:
+        """Return an accepted match that begins at this very place."""
         found = self.pattern.match(text, start)
         if found is None or found.end() == start:
             return None
         accept = self.detector.accept
-        if accept is None:
-            return found.end()
         try:
-            return found.end() if accept(found[0]) else None
+            if accept is not None and not accept(found[0]):
+                return None
         except Exception as error:  # noqa: BLE001 - whatever it is, the call must not go on
             raise _failed(self.detector.entity, error) from None
+        head = None if self.head is None else self.head.match(text, start, found.end())
+        value = start if head is None else head.end()
+        return Match(value, found.end(), self.detector.entity, value - start)
 
 
 @define(frozen=True)
@@ -96,11 +108,12 @@ class Matcher:
         each: list[_Compiled] = []
         parts: list[tuple[int, Guarded]] = []
         for detector in self.detectors:
-            pattern = _source(detector)
+            pattern = _source(detector, detector.pattern)
             try:
                 before, after = context(pattern)
                 parts.append((width(pattern) + after + 1, guarded(pattern)))
-                each.append(_Compiled(detector, re.compile(pattern)))
+                head = detector.head and re.compile(_source(detector, detector.head))
+                each.append(_Compiled(detector, re.compile(pattern), head or None))
             except (PatternError, re.error) as error:
                 raise ConfigurationError(
                     f"detectors: the pattern of {detector.entity} can't be used: {error}",
@@ -166,9 +179,9 @@ class Matcher:
                 return None
             start = candidate.start()
             for compiled in self._each:
-                end = compiled.at(text, start)
-                if end is not None:
-                    return Match(start, end, compiled.detector.entity)
+                found = compiled.at(text, start)
+                if found is not None:
+                    return found
             start += 1
         return None
 
@@ -186,7 +199,7 @@ class Matcher:
         while True:
             asked = [match for match in asked if match.start >= at and match.end > match.start]
             found = self.first(text, at, len(text))
-            if asked and (found is None or asked[0].start < found.start):
+            if asked and (found is None or asked[0].start < found.begins):
                 found = asked[0]
             if found is None:
                 return matches
@@ -215,5 +228,5 @@ def _failed(entity: str, error: Exception) -> PluginError:
     )
 
 
-def _source(detector: Detector) -> str:
-    return f"(?i:{detector.pattern})" if detector.ignore_case else detector.pattern
+def _source(detector: Detector, pattern: str) -> str:
+    return f"(?i:{pattern})" if detector.ignore_case else pattern

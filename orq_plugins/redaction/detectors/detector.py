@@ -18,13 +18,15 @@ class Detector:
     for `re` whose matches have a greatest length, so that a stream can be searched as it comes:
     no ``*`` and ``+``, no back references, no ``^`` and ``$``. ``accept`` looks at a match and may
     only reject it; a rejected match is not tried again at another length, so the pattern has to
-    end where the value ends.
+    end where the value ends. ``head`` is a pattern of what stands before the value in a match, such
+    as ``password=``: ``accept`` sees it too, but it stays where it is.
     """
 
     entity: str
     pattern: str
     accept: Callable[[str], bool] | None = None
     ignore_case: bool = False
+    head: str | None = None
 
 
 @define(frozen=True)

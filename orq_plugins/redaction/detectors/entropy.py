@@ -81,14 +81,14 @@ class Assigned:
 def assigned(others: Iterable[Detector]) -> tuple[Detector, ...]:
     """Return the detectors of assigned secrets, which leave to ``others`` what is theirs.
 
-    A secret goes with its name: what is found is the whole of ``password=…``.
+    What is found is the value; its name stays.
     """
     others = tuple(others)
 
     def detector(name: str, joint: str, value: str, *, password: bool, least: int) -> Detector:
         head = f"{name}{joint}"
         accept = Assigned(head, others, password=password, least=least)
-        return Detector("SECRET", f"{head}{value}", accept, ignore_case=True)
+        return Detector("SECRET", f"{head}{value}", accept, ignore_case=True, head=head)
 
     any_value = f"{_ANY}{{5,200}}{_LAST}"
     key_value = f"{_KEY_BODY}{{9,400}}{_KEY_LAST}"

@@ -89,7 +89,10 @@ VENDORS = (
         r"bedrock-api-key-[A-Za-z0-9+/=_-]{20,400}",
     ),
     Detector(
-        "AWS_KEY", rf"{_AWS_NAME}[A-Za-z0-9/+]{{40}}(?![A-Za-z0-9/+=])", None, ignore_case=True
+        "AWS_KEY",
+        rf"{_AWS_NAME}[A-Za-z0-9/+]{{40}}(?![A-Za-z0-9/+=])",
+        ignore_case=True,
+        head=_AWS_NAME,
     ),
     _key(
         "GOOGLE_KEY",

@@ -249,6 +249,23 @@ def test_tool_arguments_are_restored_as_json(mode: Mode):
     assert json.loads(arguments) == {"s": secret}
 
 
+def test_a_secret_is_put_back_without_its_name(mode: Mode):
+    said = ["my password is Fake-Pa55word", '{"password": "Fake-Pa55word"}', "PWD=Fake-Pa55word"]
+    arguments = '{"password": "<SECRET_1>"}'
+    calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}}]
+    given = reply(completion("It is <SECRET_1>.", tool_calls=calls))
+    talk = Talk(mode, given, plugins=[Redaction()])
+    answer = talk.one(messages=[each for text in said for each in user(text)])
+    assert [each["content"] for each in sent(talk)["messages"]] == [
+        "my password is <SECRET_1>",
+        '{"password": "<SECRET_1>"}',
+        "PWD=<SECRET_1>",
+    ]
+    assert answer.text == "It is Fake-Pa55word."
+    call = answer.completion.choices[0].message.tool_calls[0]
+    assert call.function.arguments == '{"password": "Fake-Pa55word"}'
+
+
 def test_audio_details_and_annotations(mode: Mode):
     body = completion(
         None,

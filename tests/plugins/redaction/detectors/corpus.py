@@ -28,7 +28,7 @@ TEMPLATES: tuple[str, ...] = tuple(_DIRECT.split("|"))
 
 MAKERS = (*VALUES, *TOKENS, *((entity, maker, PER_FORM) for entity, maker in KEYS))
 
-# Names and what they are given; the whole of it is found, from the last word of the name on.
+# Names and what they are given, which alone is found.
 ASSIGNMENTS = (
     "password={}",
     'password: "{}',
@@ -51,13 +51,14 @@ ASSIGNMENTS = (
 def _secrets(rng: random.Random) -> Iterator[Case]:
     for form in ASSIGNMENTS:
         for _ in range(PER_FORM):
-            text = form.format(pick(rng, ALNUM, rng.choice([20, 32, 40])))
+            value = pick(rng, ALNUM, rng.choice([20, 32, 40]))
             before = rng.choice(["", "export DB_", "{'x_", "my ", "curl -H "])
             after = rng.choice(["", "\n", '"', "', 1)", " # note", "&page=2"])
-            yield Case(before + text + after, ((len(before), len(before + text), "SECRET"),))
+            start = len(before) + form.index("{}")
+            span = (start, start + len(value), "SECRET")
+            yield Case(before + form.format(value) + after, (span,))
     for value in ("hunter2!X", "Tr0ub4dor&3", "c0rrect-h0rse!", "P@ssw0rd123"):
-        text = f"password is {value}"
-        yield Case(f"My {text} for now", ((3, 3 + len(text), "SECRET"),))
+        yield Case(f"My password is {value} for now", ((15, 15 + len(value), "SECRET"),))
 
 
 NOTHING = (
@@ -100,7 +101,9 @@ def cases() -> tuple[Case, ...]:
         for _ in range(count):
             before, _, after = rng.choice(TEMPLATES).partition("{}")
             value = maker(rng)
-            span = (len(before), len(before) + len(value), entity)
+            # A name that comes with a value is not part of it.
+            start = len(before) + value.rfind(" = ") + (3 if " = " in value else 1)
+            span = (start, len(before) + len(value), entity)
             made.append(Case(before + value + after, (span,)))
     made.extend(_secrets(rng))
     made.extend(Case(text, ()) for text in NOTHING)
