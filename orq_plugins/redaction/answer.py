@@ -24,12 +24,15 @@ from orq_plugins.redaction.ends import Ends, begins, ends_at_once
 from orq_plugins.redaction.messages import Messages
 from orq_plugins.redaction.parts import Parts, rewritten_object
 from orq_plugins.redaction.tokens import Spelling
-from orq_plugins.redaction.window import Piece, Window, joined
+from orq_plugins.redaction.window import joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orq_core.call import Item
+    from orq_plugins.redaction.window import Piece, Window
+
+    _New = Callable[[], Window]
 
 TEXTS = ("content", "refusal", "reasoning", "reasoning_content", "reasoning_details", "annotations")
 _CONTENT = {("content",)}
@@ -44,9 +47,10 @@ class AnswerRewriter:
     changes is passed on as it is.
     """
 
-    def __init__(self, text: Callable[[], Window], arguments: Callable[[], Window]) -> None:
-        """Open windows by ``text``, and by ``arguments`` for the JSON of tool calls."""
+    def __init__(self, text: _New, arguments: _New, whole: Callable[[], AnswerRewriter]) -> None:
+        """Open windows by ``text``, by ``arguments`` for JSON; ``whole`` rewrites what is whole."""
         self._new = {"text": text, "json": arguments}
+        self._new_whole = whole
         self._windows: dict[_Key, Window] = {}
         self._tokens = Spelling()
         self._calls: dict[int | str, Calls] = {}
@@ -93,7 +97,7 @@ class AnswerRewriter:
             if any(new is not old for new, old in zip(choices, item.choices, strict=True)):
                 return evolve(item, choices=choices)
             return item
-        whole = [self._choice(choice, at) for at, choice in enumerate(item.choices)]
+        whole = [self._new_whole().choice(choice, at) for at, choice in enumerate(item.choices)]
         if any(new is not old for new, old in zip(whole, item.choices, strict=True)):
             return evolve(item, choices=whole)
         return item
@@ -139,10 +143,10 @@ class AnswerRewriter:
         return extra if goes is given else {**extra, "message": goes}
 
     def _whole(self, message: Message) -> Message:
-        rewriter = AnswerRewriter(*self._new.values())
-        return rewriter._choice(Choice(message=message), 0).message
+        return self._new_whole().choice(Choice(message=message), 0).message
 
-    def _choice(self, choice: Choice, at: int) -> Choice:
+    def choice(self, choice: Choice, at: int) -> Choice:
+        """Return a choice of a whole answer to pass on."""
         index = choice.index if isinstance(choice.index, (int, str)) else at
         message, logprobs = self._holder(index, choice.message, choice.logprobs, flush=True)
         if message is choice.message and logprobs is choice.logprobs:

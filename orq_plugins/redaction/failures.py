@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orq_core import ChatCompletion, OrqError, ResponseDecodeError, StreamError
 from orq_core._json import is_list, is_object
-from orq_plugins.redaction.answer import AnswerRewriter
-from orq_plugins.redaction.window import JsonWindow, NewScanner, Rewrite, TextWindow, joined
+from orq_plugins.redaction.setup import answer_rewriter, scanners
+from orq_plugins.redaction.window import TextWindow, joined
+
+if TYPE_CHECKING:
+    from orq_plugins.redaction.matcher import Matcher
+    from orq_plugins.redaction.settings import Settings
+    from orq_plugins.redaction.window import Rewrite
 
 
-def redact_error(error: OrqError, scanner: NewScanner, rewrite: Rewrite) -> None:
+def redact_error(error: OrqError, matcher: Matcher, settings: Settings, rewrite: Rewrite) -> None:
     """Rewrite an error's message, names, body and partial answer in place.
 
     What a server quotes of the request holds placeholders; they are left, also for the caller: an
     exception ends in logs.
     """
+    scanner = scanners(matcher, settings, whole=True)
 
     def text(value: str) -> str:
         window = TextWindow(scanner, rewrite)
@@ -41,13 +47,6 @@ def redact_error(error: OrqError, scanner: NewScanner, rewrite: Rewrite) -> None
     if body is not None:
         error.body = data(body)  # type: ignore[attr-defined]  # `getattr` on the lines before has found it; not every error of the tree has one
     if isinstance(error, (StreamError, ResponseDecodeError)) and error.partial is not None:
-        error.partial = _partial(error.partial, scanner, rewrite)
-
-
-def _partial(partial: ChatCompletion, scanner: NewScanner, rewrite: Rewrite) -> ChatCompletion:
-    answer = AnswerRewriter(
-        lambda: TextWindow(scanner, rewrite),
-        lambda: JsonWindow(scanner, rewrite),
-    )
-    rewritten = answer.item(partial)
-    return rewritten if isinstance(rewritten, ChatCompletion) else partial
+        rewritten = answer_rewriter(matcher, settings, rewrite).item(error.partial)
+        if isinstance(rewritten, ChatCompletion):
+            error.partial = rewritten

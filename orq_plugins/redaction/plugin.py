@@ -7,20 +7,18 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, fields
 
 from orq_core import ConfigurationError, OrqError, hookimpl
-from orq_plugins.redaction.answer import AnswerRewriter
 from orq_plugins.redaction.detectors import DEFAULT, CallableDetector
 from orq_plugins.redaction.failures import redact_error
 from orq_plugins.redaction.literals import Literals
 from orq_plugins.redaction.matcher import Matcher
 from orq_plugins.redaction.request import RequestRewriter
 from orq_plugins.redaction.rewriting import AnswerRedactor, Redactor, Restorer, Tally
-from orq_plugins.redaction.scanner import Scanner
 from orq_plugins.redaction.settings import Settings
+from orq_plugins.redaction.setup import answer_rewriter, scanners
 from orq_plugins.redaction.vault import LITERAL, Vault, placeholder_detectors, placeholders
-from orq_plugins.redaction.window import JsonWindow, Rewrite, TextWindow, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping
+    from collections.abc import Generator, Iterable, Mapping
 
     from orq_core import Call, Items, Layer, Proceed
     from orq_core.models import ChatCompletionRequest
@@ -153,7 +151,8 @@ class _Passage:
 
     def _rewritten_once(self, request: ChatCompletionRequest) -> ChatCompletionRequest:
         redactor = Redactor(self._settings, self._vault, self._asked, self._sent)
-        return RequestRewriter(self._scanner(self._requests), redactor, self._settings)(request)
+        scanner = scanners(self._requests, self._settings, whole=True)
+        return RequestRewriter(scanner, redactor, self._settings)(request)
 
     def outer(self, call: Call, request: ChatCompletionRequest, proceed: Proceed) -> Items:
         """Send what may be sent; put back what was taken out, if anything was."""
@@ -167,7 +166,8 @@ class _Passage:
     async def _restored(
         self, call: Call, request: ChatCompletionRequest, proceed: Proceed
     ) -> Items:
-        answer = self._rewriter(placeholders(self._vault.entities), self._restorer)
+        matcher = placeholders(self._vault.entities)
+        answer = answer_rewriter(matcher, self._settings, self._restorer)
         try:
             items = proceed(request)
             async for item in items:
@@ -190,7 +190,7 @@ class _Passage:
         """Look through what the model wrote."""
         del call
         redactor = AnswerRedactor(self._settings, self._vault, self._answered, self._sent)
-        answer = self._rewriter(self._answers, redactor)
+        answer = answer_rewriter(self._answers, self._settings, redactor)
         rewrite = answer.item
         enforced = self._settings.mode == "enforce"
         try:
@@ -210,28 +210,8 @@ class _Passage:
             if (rest := answer.rest()) is not None and enforced:
                 yield rest
             if enforced:
-                redact_error(error, self._scanner(self._answers), redactor)
+                redact_error(error, self._answers, self._settings, redactor)
             raise
-
-    def _rewriter(self, matcher: Matcher, rewrite: Rewrite) -> AnswerRewriter:
-        scanner = self._scanner(matcher)
-
-        def text() -> Window:
-            return TextWindow(scanner, rewrite)
-
-        def arguments() -> Window:
-            return JsonWindow(scanner, rewrite)
-
-        return AnswerRewriter(text, arguments)
-
-    def _scanner(self, matcher: Matcher) -> Callable[[], Scanner]:
-        settings = self._settings
-        release = settings.on_overflow == "release"
-
-        def scanner() -> Scanner:
-            return Scanner(matcher, settings.max_hold_chars, release=release)
-
-        return scanner
 
     def _note(self, call: Call) -> None:
         call.note(

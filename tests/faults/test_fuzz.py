@@ -17,10 +17,9 @@ from orq_core.testing import DONE, chunk, completion, event
 from orq_plugins.caching.entry import pack, unpack
 from orq_plugins.caching.policy import Completeness
 from orq_plugins.redaction import DEFAULT
-from orq_plugins.redaction.answer import AnswerRewriter
 from orq_plugins.redaction.matcher import Matcher
-from orq_plugins.redaction.scanner import Scanner
-from orq_plugins.redaction.window import JsonWindow, TextWindow
+from orq_plugins.redaction.settings import Settings
+from orq_plugins.redaction.setup import answer_rewriter
 
 CONVERTER = make_converter()
 MATCHER = Matcher.of(DEFAULT)
@@ -176,12 +175,8 @@ def test_any_chunks_add_up(answers: list[dict[str, Any]]):
 @settings(max_examples=300, deadline=None)
 @given(st.lists(ANSWERS, max_size=4), st.booleans())
 def test_any_answer_can_be_redacted(answers: list[dict[str, Any]], whole: bool):
-    def scanner() -> Scanner:
-        return Scanner(MATCHER, 1000)
-
-    rewriter = AnswerRewriter(
-        lambda: TextWindow(scanner, lambda entity, _: f"[{entity}]"),
-        lambda: JsonWindow(scanner, lambda entity, _: f"[{entity}]"),
+    rewriter = answer_rewriter(
+        MATCHER, Settings(max_hold_chars=1000), lambda entity, _: f"[{entity}]"
     )
     kind = ChatCompletion if whole else ChatCompletionChunk
     for answer in answers:

@@ -563,6 +563,26 @@ def test_a_request_is_whole_and_nothing_of_it_is_held_back(mode: Mode):
     assert sent(talk)["messages"][0]["content"] == f"word {LONG}"
 
 
+@pytest.mark.parametrize(
+    "more", [(), (CallableDetector("PEOPLE", names),)], ids=["patterns", "function"]
+)
+def test_what_is_whole_is_never_too_much(mode: Mode, more: Any):
+    arguments = json.dumps({"said": f"word {LONG}", "by": "Ann Fake" if more else MAIL})
+    calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}}]
+    history = [*user("hi"), {"role": "assistant", "tool_calls": calls}]
+    whole = reply(completion(f"word {LONG}", tool_calls=calls))
+    refused = reply({"error": {"message": f"word {LONG}"}}, status=400)
+    plugin = redaction(detectors=(*SMALL, *more), max_hold_chars=16)
+    talk = Talk(mode, whole, refused, plugins=[plugin])
+    answer, error = talk.all({"messages": history}, {"messages": history})
+    entity = "NAME" if more else "EMAIL"
+    function = sent(talk)["messages"][1]["tool_calls"][0]["function"]
+    assert json.loads(function["arguments"]) == {"said": f"word {LONG}", "by": f"<{entity}_1>"}
+    assert answer.text == f"word {LONG}"
+    assert answer.completion.choices[0].message.tool_calls[0].function.arguments == arguments
+    assert f"word {LONG}" in str(error.error)
+
+
 def test_a_broken_stream_gives_what_was_held(mode: Mode):
     given = stream(chunk("I am joe.fake@exam"), Cut())
     answer = Talk(mode, given, plugins=[redaction()]).one(stream=True)
