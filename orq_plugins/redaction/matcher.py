@@ -185,13 +185,14 @@ class Matcher:
             start += 1
         return None
 
-    def all(self, text: str) -> Sequence[Match]:
+    def all(self, text: str, introduced: int = 0) -> Sequence[Match]:
         """Return everything in a whole text, leftmost first, without overlaps.
 
+        ``introduced``: how many characters stand before it that functions don't see.
         Raises PluginError for a detector that fails.
         """
         asked = sorted(
-            (match for each in self.callables for match in _asked(each, text)),
+            (match for each in self.callables for match in _asked(each, text, introduced)),
             key=lambda match: (match.start, -match.end),
         )
         matches: list[Match] = []
@@ -213,9 +214,10 @@ def _made(detectors: tuple[Detector, ...], callables: tuple[CallableDetector, ..
     return Matcher(detectors, callables)
 
 
-def _asked(detector: CallableDetector, text: str) -> list[Match]:
+def _asked(detector: CallableDetector, text: str, at: int) -> list[Match]:
     try:
-        return [Match(start, end, entity) for start, end, entity in detector.find(text)]
+        found = detector.find(text[at:])
+        return [Match(at + start, at + end, entity) for start, end, entity in found]
     except Exception as error:  # noqa: BLE001 - whatever it is, the call must not go on
         raise _failed(detector.entity, error) from None
 

@@ -12,7 +12,13 @@ from orq_core._json import is_list, is_object
 from orq_core.models import ChatCompletionRequest, make_converter, to_dict
 from orq_plugins.redaction.prefilter import prefilter
 from orq_plugins.redaction.rewriting import ContentBlockedError
-from orq_plugins.redaction.window import JsonWindow, NewScanner, Rewrite, joined
+from orq_plugins.redaction.window import (
+    JsonWindow,
+    NewScanner,
+    Rewrite,
+    introduction,
+    joined,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -138,30 +144,32 @@ class RequestRewriter:
             return part
         return {**part, "file": {**file, "filename": self._values(file["filename"])}}
 
-    def _values(self, value: Any) -> Any:
+    def _values(self, value: Any, name: str = "") -> Any:
         """Rewrite every string in JSON data, and numbers long enough to be someone's."""
         if isinstance(value, str):
-            return self._text(value)
+            return self._text(value, introduction(name))
         if is_list(value):
             return [self._values(each) for each in value]
         if is_object(value):
-            return {name: self._values(each) for name, each in value.items()}
+            return {name: self._values(each, name) for name, each in value.items()}
         if isinstance(value, int) and not isinstance(value, bool):
             written = str(value)
             rewritten = self._text(written) if len(written) >= _DIGITS else written
             return value if rewritten == written else rewritten
         return value
 
-    def _text(self, text: str) -> str:
-        if self._is_clear(text):
+    def _text(self, text: str, introduced: str = "") -> str:
+        whole = introduced + text
+        if self._is_clear(whole):
             return text
         written: list[str] = []
-        at = 0
-        for found in self._matcher.all(text):
-            match = text[found.start : found.end]
-            written += (text[at : found.start], self._rewrite(found.entity, match))
-            at = found.end
-        return "".join([*written, text[at:]])
+        at = len(introduced)
+        for found in self._matcher.all(whole, at):
+            if found.end > at:
+                start = max(found.start, at)
+                written += (whole[at:start], self._rewrite(found.entity, whole[start : found.end]))
+                at = found.end
+        return "".join([*written, whole[at:]])
 
     def _json(self, text: str) -> str:
         # An escape may hide what is looked for.

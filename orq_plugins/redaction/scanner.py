@@ -30,7 +30,16 @@ class Scanner:
     follows are one OVERFLOW, or they are given out as they are if ``release`` says so.
     """
 
-    __slots__ = ("_at", "_looked", "_matcher", "_max_hold", "_release", "_tail", "_text")
+    __slots__ = (
+        "_at",
+        "_introduced",
+        "_looked",
+        "_matcher",
+        "_max_hold",
+        "_release",
+        "_tail",
+        "_text",
+    )
 
     def __init__(self, matcher: Matcher, max_hold: int, *, release: bool = False) -> None:
         """Begin with an empty text."""
@@ -40,7 +49,17 @@ class Scanner:
         self._text = ""
         self._at = 0  # what stands before is only there to be looked back at
         self._looked = 0
+        self._introduced = 0
         self._tail = False
+
+    def introduce(self, text: str) -> int:
+        """Begin behind what is no part of the text; return how much of it comes out before it.
+
+        Matches of patterns may begin there; functions don't see it.
+        """
+        self._text, self._introduced = text, len(text)
+        self._settled()
+        return self.held
 
     @property
     def held(self) -> int:
@@ -74,7 +93,7 @@ class Scanner:
             return self._settled(final=True)
         text = self._text[self._at :]
         self._forget(len(self._text))
-        return _cut(text, self._matcher.all(text))
+        return _cut(text, self._matcher.all(text, self._introduced))
 
     def _settled(self, *, final: bool = False) -> list[Span]:
         text, at, matcher = self._text, self._at, self._matcher

@@ -97,12 +97,19 @@ _ESCAPE = re.compile(rf'{_HIGH}{_LOW}|\\(?:u[0-9a-fA-F]{{4}}|["\\/bfnrt])')
 _UNFINISHED = re.compile(rf"(?:{_HIGH})?(?:\\(?:u[0-9a-fA-F]{{0,3}})?)?\Z")
 _BARE = re.compile(r'[^"{}\[\]:,]+')
 _LONGEST = 1024  # characters; no number or word of JSON is as long, so a longer one is plain text
+_LONGEST_NAME = 64
+
+
+def introduction(name: str) -> str:
+    """Return what stands in JSON before the value of that name, by which a secret may be known."""
+    return f'{name}": "' if name and len(name) <= _LONGEST_NAME else ""
 
 
 class JsonWindow:
     """A window on a JSON text: what stands in its strings is looked at decoded.
 
     Each string is a text of its own, and so is what stands between punctuation, such as a number.
+    The name that a string is the value of is looked at too, and stays.
     What is put in place of a match is escaped, and a number becomes a string, so that JSON stays
     JSON; every escape that is not part of a match stays byte for byte as it was.
     """
@@ -110,9 +117,12 @@ class JsonWindow:
     __slots__ = (
         "_bare",
         "_in_string",
+        "_introduced",
+        "_name",
         "_new",
         "_plain",
         "_rewrite",
+        "_said",
         "_scanner",
         "_sources",
         "_unfinished",
@@ -124,6 +134,9 @@ class JsonWindow:
         self._scanner = scanner()
         self._rewrite = rewrite
         self._in_string = False
+        self._said = ""  # in the last string; its beginning, if that is too long to be a name
+        self._name = ""
+        self._introduced = 0
         self._bare = ""
         self._plain: TextWindow | None = None
         self._unfinished = ""
@@ -177,13 +190,19 @@ class JsonWindow:
         return self._characters("\\", ["\\"], pieces, at)
 
     def _characters(self, text: str, sources: list[str], pieces: list[Piece], at: int) -> int:
+        if len(self._said) <= _LONGEST_NAME:
+            self._said += text
         self._sources.extend(sources)
         pieces += self._written(self._scanner.feed(text))
         return at + sum(map(len, sources))
 
     def _written(self, spans: list[Span]) -> list[Piece]:
         pieces: list[Piece] = []
-        for text, entity in spans:
+        for span, entity in spans:
+            text = span[self._introduced :]
+            self._introduced -= len(span) - len(text)
+            if not text:
+                continue
             came = "".join([self._sources.popleft() for _ in text])
             goes = came if entity is None else _escaped(came, text, self._rewrite(entity, text))
             pieces.append(Piece(came, goes))
@@ -202,6 +221,9 @@ class JsonWindow:
         pieces += [*self._end_of_bare(), Piece(text[at], text[at])]
         if text[at] == '"':
             self._in_string, self._scanner = True, self._new()
+            self._introduced = self._scanner.introduce(introduction(self._name))
+            self._said = ""
+        self._name = self._said if text[at] == ":" else ""
         return at + 1
 
     def _end_of_bare(self) -> list[Piece]:

@@ -22,6 +22,7 @@ from orq_core.testing import DONE, Cut, Mode, chunk, completion, echo, event, re
 from orq_core.testing.received import Received
 from orq_plugins import Caching
 from orq_plugins.redaction import (
+    DEFAULT,
     CallableDetector,
     ContentBlockedError,
     Detector,
@@ -264,6 +265,46 @@ def test_a_secret_is_put_back_without_its_name(mode: Mode):
     assert answer.text == "It is Fake-Pa55word."
     call = answer.completion.choices[0].message.tool_calls[0]
     assert call.function.arguments == '{"password": "Fake-Pa55word"}'
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_a_secret_is_known_by_its_name_in_json(mode: Mode, streamed):
+    looked_at: list[str] = []
+
+    def find(text: str) -> list[tuple[int, int, str]]:
+        looked_at.append(text)
+        return []
+
+    said = '{"user": "joe", "password": "Fake-Pa55word", "n": {"api_key": "f4k3a1b2c3d4e5z6"}}'
+    own = '{"password": "0ther-Pa55word"}'
+    calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": said}}]
+    history = [
+        *user("hi"),
+        {"role": "assistant", "tool_calls": calls},
+        {"role": "tool", "tool_call_id": "c", "content": said},
+    ]
+    given = [{"index": 0, "id": "d", "function": {"name": "g", "arguments": ""}}]
+    written = [chunk(tool_calls=given)]
+    for at in range(0, len(own), 7):
+        piece = {"index": 0, "function": {"arguments": own[at : at + 7]}}
+        written.append(chunk(tool_calls=[piece]))
+    given = [{"id": "d", "type": "function", "function": {"name": "g", "arguments": own}}]
+    answers = {
+        False: reply(completion("", tool_calls=given)),
+        True: stream(*written, chunk(finish_reason="tool_calls"), DONE),
+    }
+    plugin = Redaction(detectors=(*DEFAULT, CallableDetector("NONE", find)))
+    talk = Talk(mode, answers[streamed], plugins=[plugin])
+    metadata = {"password": "Fake-Pa55word", "passwords": "Fake-Pa55word"}
+    answer = talk.one(messages=history, metadata=metadata, stream=streamed)
+    body = sent(talk)
+    goes = '{"user": "joe", "password": "<SECRET_1>", "n": {"api_key": "<SECRET_2>"}}'
+    assert body["messages"][1]["tool_calls"][0]["function"]["arguments"] == goes
+    assert body["messages"][2]["content"] == goes
+    assert body["metadata"] == {"password": "<SECRET_1>", "passwords": "Fake-Pa55word"}
+    call = answer.completion.choices[0].message.tool_calls[0]
+    assert call.function.arguments == '{"password": "[SECRET]"}'
+    assert not any('": "' in text for text in looked_at)
 
 
 def test_audio_details_and_annotations(mode: Mode):

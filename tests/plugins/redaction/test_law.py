@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orq_plugins.redaction import DEFAULT, Vault
+from orq_plugins.redaction import DEFAULT, Detector, Vault
 from orq_plugins.redaction.matcher import Matcher
 from orq_plugins.redaction.rewriting import Restorer
 from orq_plugins.redaction.scanner import Scanner
@@ -193,6 +193,24 @@ def test_the_law_holds_for_json(seed):
     assert decoded["list"][1]["deep"] == whole(MATCHER, before["list"][1]["deep"])
     for _ in range(20):
         assert json_streamed(text, random_cuts(random, text)) == expected
+
+
+WITH_ITS_NAME = Matcher.of([Detector("SECRET", r'password": "[^\s"]{6,40}')])
+
+
+@pytest.mark.parametrize("matcher", [EVERYTHING, WITH_ITS_NAME], ids=["default", "without head"])
+@pytest.mark.parametrize("seed", range(20))
+def test_the_law_holds_for_secrets_known_by_their_name(seed, matcher):
+    random = Random(seed)
+    same = {"passwords": "Fake-Pa55word", "list": ["password", "Fake-Pa55word"], "": "password"}
+    data = {random_text(random): random_text(random), "password": "Fake-Pa55word", **same}
+    text = _escaped_somehow(random, json.dumps(data, indent=random.choice([None, 1])))
+    window = json_window(matcher)
+    expected = joined(window.feed(text) + window.flush())
+    assert {"password": "[SECRET:13]", **same}.items() <= json.loads(expected).items()
+    for _ in range(20):
+        cuts = random_cuts(random, text)
+        assert fed(json_window(matcher), pieces(text, cuts), expected) == expected
 
 
 def test_an_escape_does_not_hide_a_value():
