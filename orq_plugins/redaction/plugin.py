@@ -14,7 +14,7 @@ from orq_plugins.redaction.matcher import Matcher
 from orq_plugins.redaction.request import RequestRewriter
 from orq_plugins.redaction.rewriting import AnswerRedactor, Redactor, Restorer, Tally
 from orq_plugins.redaction.settings import Settings
-from orq_plugins.redaction.setup import answer_rewriter, scanners
+from orq_plugins.redaction.setup import answer_rewriter
 from orq_plugins.redaction.vault import LITERAL, Vault, placeholder_detectors, placeholders
 
 if TYPE_CHECKING:
@@ -151,8 +151,7 @@ class _Passage:
 
     def _rewritten_once(self, request: ChatCompletionRequest) -> ChatCompletionRequest:
         redactor = Redactor(self._settings, self._vault, self._asked, self._sent)
-        scanner = scanners(self._requests, self._settings, whole=True)
-        return RequestRewriter(scanner, redactor, self._settings)(request)
+        return RequestRewriter(self._requests, redactor, self._settings)(request)
 
     def outer(self, call: Call, request: ChatCompletionRequest, proceed: Proceed) -> Items:
         """Send what may be sent; put back what was taken out, if anything was."""

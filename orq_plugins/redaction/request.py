@@ -10,20 +10,17 @@ from attrs import evolve
 
 from orq_core._json import is_list, is_object
 from orq_core.models import ChatCompletionRequest, make_converter, to_dict
+from orq_plugins.redaction.escapes import Unescaping, find
 from orq_plugins.redaction.prefilter import prefilter
 from orq_plugins.redaction.rewriting import ContentBlockedError
-from orq_plugins.redaction.window import (
-    JsonWindow,
-    NewScanner,
-    Rewrite,
-    introduction,
-    joined,
-)
+from orq_plugins.redaction.window import JsonWindow, introduction, joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from orq_plugins.redaction.matcher import Matcher
     from orq_plugins.redaction.settings import MediaPolicy, Settings
+    from orq_plugins.redaction.window import Rewrite
 
 _OPAQUE = frozenset(
     {
@@ -57,11 +54,10 @@ _DIGITS = 7  # a number with fewer is no card and no phone
 class RequestRewriter:
     """Rewrites messages, variables and metadata; everything else is sent as it was given."""
 
-    def __init__(self, scanner: NewScanner, rewrite: Rewrite, settings: Settings) -> None:
+    def __init__(self, matcher: Matcher, rewrite: Rewrite, settings: Settings) -> None:
         """Rewrite texts by ``rewrite``, parts that are no text by the settings."""
-        self._scanner = scanner
-        self._matcher = scanner()._matcher  # noqa: SLF001 - of this package's scanner, whose users outside of it have no use for it
-        self._is_clear = prefilter(self._matcher)
+        self._matcher = matcher
+        self._is_clear = prefilter(matcher)
         self._rewrite = rewrite
         self._audit = settings.mode == "audit"
         self._policies: Mapping[str, MediaPolicy] = {
@@ -160,22 +156,21 @@ class RequestRewriter:
 
     def _text(self, text: str, introduced: str = "") -> str:
         whole = introduced + text
-        if self._is_clear(whole):
-            return text
         written: list[str] = []
         at = len(introduced)
-        for found in self._matcher.all(whole, at):
-            if found.end > at:
-                start = max(found.start, at)
-                written += (whole[at:start], self._rewrite(found.entity, whole[start : found.end]))
-                at = found.end
+        for start, end, entity, value in find(self._matcher, whole, at):
+            if end > at:
+                # What was found may begin before the text.
+                within = value if start >= at else whole[at:end]
+                written += (whole[at:start], self._rewrite(entity, within))
+                at = end
         return "".join([*written, whole[at:]])
 
     def _json(self, text: str) -> str:
         # An escape may hide what is looked for.
         if "\\" not in text and self._is_clear(text):
             return text
-        window = JsonWindow(self._scanner, self._rewrite)
+        window = JsonWindow(lambda: Unescaping(self._matcher), self._rewrite)
         return joined(window.feed(text) + window.flush())
 
 

@@ -93,11 +93,17 @@ _RUN = re.compile(r'[^"\\]+')
 # Characters beyond U+FFFF are written as two escapes, and are one character all the same.
 _HIGH = r"\\u[dD][89abAB][0-9a-fA-F]{2}"
 _LOW = r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-_ESCAPE = re.compile(rf'{_HIGH}{_LOW}|\\(?:u[0-9a-fA-F]{{4}}|["\\/bfnrt])')
+ESCAPE = re.compile(rf'{_HIGH}{_LOW}|\\(?:u[0-9a-fA-F]{{4}}|["\\/bfnrt])')
 _UNFINISHED = re.compile(rf"(?:{_HIGH})?(?:\\(?:u[0-9a-fA-F]{{0,3}})?)?\Z")
 _BARE = re.compile(r'[^"{}\[\]:,]+')
 _LONGEST = 1024  # characters; no number or word of JSON is as long, so a longer one is plain text
 _LONGEST_NAME = 64
+
+
+def decoded(escape: str) -> str:
+    """Return the character that an escape of JSON stands for."""
+    character: str = json.loads(f'"{escape}"')
+    return character
 
 
 def introduction(name: str) -> str:
@@ -182,10 +188,9 @@ class JsonWindow:
         if _UNFINISHED.match(text, at):
             self._unfinished = text[at:]
             return len(text)
-        escape = _ESCAPE.match(text, at)
+        escape = ESCAPE.match(text, at)
         if escape is not None:
-            decoded: str = json.loads(f'"{escape[0]}"')
-            return self._characters(decoded, [escape[0]], pieces, at)
+            return self._characters(decoded(escape[0]), [escape[0]], pieces, at)
         # No escape that JSON knows: it is passed on as it stands.
         return self._characters("\\", ["\\"], pieces, at)
 
