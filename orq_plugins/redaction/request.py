@@ -48,6 +48,7 @@ _MEDIA = {
     "document": "FILE",
 }
 _RESULTS = frozenset({"content", "text"})  # where a tool's result stands
+_INPUTS = frozenset({"arguments", "input"})  # data, in which no name is the protocol's own
 _DIGITS = 7  # a number with fewer is no card and no phone
 
 
@@ -107,17 +108,18 @@ class RequestRewriter:
     def _field(self, name: str, value: Any, is_tool: bool = False) -> Any:
         if name in _OPAQUE:
             return value
+        if isinstance(value, str):
+            is_json = name == "arguments" or (is_tool and name in _RESULTS and _is_json(value))
+            return self._json(value) if is_json else self._text(value)
+        if name in _INPUTS:
+            return self._values(value)
         if name == "content" and (is_list(value) or is_object(value)):
             parts = [self._part(part, is_tool) for part in (value if is_list(value) else [value])]
             return parts if is_list(value) else parts[0]
         if is_list(value):
             return [self._field(name, each) for each in value]
-        if is_object(value):
-            return {key: self._field(key, each) for key, each in value.items()}
-        if not isinstance(value, str):
-            return value
-        is_json = name == "arguments" or (is_tool and name in _RESULTS and _is_json(value))
-        return self._json(value) if is_json else self._text(value)
+        inner = value.items() if is_object(value) else ()
+        return {key: self._field(key, each) for key, each in inner} if inner else value
 
     def _part(self, part: Any, is_tool: bool) -> Any:
         if not is_object(part):

@@ -155,6 +155,17 @@ def test_a_tools_result_in_parts_is_read_as_json(mode: Mode):
     assert sent(talk)["messages"][0]["content"][0]["text"] == '{"got": "<EMAIL_1>"}'
 
 
+@pytest.mark.parametrize("name", ["arguments", "input"])
+def test_in_what_a_tool_is_given_no_name_is_passed_over(mode: Mode, name):
+    given = {"id": MAIL, "type": [MAIL], "data": {"role": MAIL}, "n": 4111111111111112}
+    part = {"type": "tool_use", "id": "call_1", "name": "f", name: given}
+    talk = Talk(mode, reply(completion("ok")), plugins=[redaction()])
+    talk.one(messages=[{"role": "assistant", "content": [part]}])
+    (goes,) = sent(talk)["messages"][0]["content"]
+    expected = {"id": "<EMAIL_1>", "type": ["<EMAIL_1>"], "data": {"role": "<EMAIL_1>"}}
+    assert goes == {**part, name: {**expected, "n": "<CARD_1>"}}
+
+
 def test_the_name_of_a_file_is_rewritten_and_nothing_in_it(mode: Mode):
     file = {"filename": f"{MAIL}.pdf", "file_data": "data:application/pdf;base64,QUJD"}
     talk = Talk(mode, reply(completion("ok")), plugins=[redaction()])
