@@ -49,6 +49,7 @@ _MEDIA = {
 }
 _RESULTS = frozenset({"content", "text"})  # where a tool's result stands
 _INPUTS = frozenset({"arguments", "input"})  # data, in which no name is the protocol's own
+_FILE_NAMES = ("filename", "title")
 _DIGITS = 7  # a number with fewer is no card and no phone
 
 
@@ -125,9 +126,9 @@ class RequestRewriter:
         if not is_object(part):
             return self._values(part)
         label = _MEDIA.get(str(part.get("type")))
-        if label is None or self._audit:
+        if label is None:
             return {name: self._field(name, value, is_tool) for name, value in part.items()}
-        policy = self._policies[label]
+        policy = "allow" if self._audit else self._policies[label]
         if policy == "block":
             raise ContentBlockedError(f"the request holds {label}, which is blocked", entity=label)
         stripped = {"type": "text", "text": f"[{label}]"}
@@ -137,10 +138,9 @@ class RequestRewriter:
 
     def _named(self, part: dict[str, Any]) -> dict[str, Any]:
         """Rewrite the name of a file; what is in it can't be looked into."""
+        names = {name: self._values(part[name]) for name in _FILE_NAMES if name in part}
         file = part.get("file")
-        if not is_object(file) or "filename" not in file:
-            return part
-        return {**part, "file": {**file, "filename": self._values(file["filename"])}}
+        return {**part, **names, **({"file": self._named(file)} if is_object(file) else {})}
 
     def _values(self, value: Any, name: str = "") -> Any:
         """Rewrite every string in JSON data, and numbers long enough to be someone's."""

@@ -174,6 +174,26 @@ def test_the_name_of_a_file_is_rewritten_and_nothing_in_it(mode: Mode):
     assert part == {"type": "file", "file": {**file, "filename": "<EMAIL_1>"}}
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"), [("input_file", "filename"), ("document", "title"), ("document", "filename")]
+)
+def test_files_of_other_servers_have_names_too(mode: Mode, kind, name):
+    part = {"type": kind, name: f"{MAIL}.pdf", "file_url": "https://files.example.test/x"}
+    talk = Talk(mode, reply(completion("ok")), plugins=[redaction()])
+    talk.one(messages=user([part]))
+    assert sent(talk)["messages"][0]["content"] == [{**part, name: "<EMAIL_1>"}]
+
+
+@pytest.mark.parametrize("how", ["audit", "enforce"])
+def test_audit_looks_into_no_more_than_is_redacted(mode: Mode, how):
+    url = f"https://images.example.test/{MAIL}"
+    file = {"type": "file", "file": {"filename": MAIL, "file_data": MAIL}}
+    given = [{"type": "image_url", "image_url": {"url": url}}, file]
+    talk = Talk(mode, reply(completion("ok")), plugins=[redaction(mode=how)])
+    answer = talk.one(messages=user(given))
+    assert answer.note("redaction")["request"] == {"EMAIL": {"placeholder": 1}}
+
+
 ANSWER_FIELDS = ["content", "refusal", "reasoning", "reasoning_content"]
 
 
