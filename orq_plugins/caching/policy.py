@@ -140,11 +140,21 @@ class Completeness:
             self._finished.add(index)
         elif reason:
             self._refused = True
-        said = choice.get("delta") or choice.get("message")
-        if is_object(said) and said.get("refusal"):
+        if any(_refuses(choice.get(name)) for name in ("delta", "message")):
             self._refused = True
 
     def storable(self, choices: int) -> bool:
         """Tell whether so many choices came to a good end: a stop or tool calls, no refusal."""
         ended = self._seen == self._finished and not self._refused
         return ended and len(self._seen) >= max(1, choices)
+
+
+def _refuses(said: object) -> bool:
+    """Tell whether a message or a delta refuses, in its own field or in a part of its content."""
+    if not is_object(said):
+        return False
+    content = said.get("content")
+    parts = content if is_list(content) else ()
+    return bool(said.get("refusal")) or any(
+        is_object(each) and each.get("refusal") for each in parts
+    )

@@ -146,6 +146,15 @@ NOT_KEPT = {
     "filtered": reply(completion("a", finish_reason="content_filter")),
     "refused": reply(completion(None, refusal="I will not")),
     "streamed refusal": stream(chunk(refusal="no"), chunk(finish_reason="stop"), DONE),
+    "refused in a part": reply(completion([{"type": "refusal", "refusal": "no"}])),
+    "streamed refusal in a part": stream(
+        chunk([{"type": "refusal", "refusal": "no"}]), chunk(finish_reason="stop"), DONE
+    ),
+    "refused beside a delta": stream(
+        {"choices": [{"delta": {"role": "assistant"}, "message": {"refusal": "no"}}]},
+        chunk(finish_reason="stop"),
+        DONE,
+    ),
     "streamed length": stream(chunk("a"), chunk(finish_reason="length"), DONE),
     "one of two": stream(chunk("a"), chunk("b", index=1), chunk(finish_reason="stop"), DONE),
     "status": DOWN,
