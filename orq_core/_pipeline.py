@@ -53,8 +53,8 @@ class Exchange:
         self._opened.append(items)
         return items
 
-    def _detach(self, depth: int, request: ChatCompletionRequest) -> Detached:
-        exchange = Exchange(self._call, self._layers[depth:], self._source)
+    def _detach(self, depth: int, request: ChatCompletionRequest, call: Call | None) -> Detached:
+        exchange = Exchange(call or self._call, self._layers[depth:], self._source)
         return _Detached(exchange, exchange._open(0, request))
 
     async def close(self) -> None:
@@ -153,8 +153,8 @@ class _Opener:
     def __call__(self, request: ChatCompletionRequest, /) -> Items:
         return self._alive()._open(self._depth, request)  # noqa: SLF001 - of a class in this module; plugins get this small object so that they can call nothing else of it
 
-    def detached(self, request: ChatCompletionRequest, /) -> Detached:
-        return self._alive()._detach(self._depth, request)  # noqa: SLF001 - of a class in this module; plugins get this small object so that they can call nothing else of it
+    def detached(self, request: ChatCompletionRequest, /, call: Call | None = None) -> Detached:
+        return self._alive()._detach(self._depth, request, call)  # noqa: SLF001 - of a class in this module; plugins get this small object so that they can call nothing else of it
 
     def _alive(self) -> Exchange:
         alive = self._exchange()

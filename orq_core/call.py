@@ -36,8 +36,12 @@ class Proceed(Protocol):
         """Return the items of the layers within; closed with the call at the latest."""
         ...
 
-    def detached(self, request: ChatCompletionRequest, /) -> Detached:
-        """Open the layers within with a life of their own, for items that several calls share."""
+    def detached(self, request: ChatCompletionRequest, /, call: Call | None = None) -> Detached:
+        """Open the layers within with a life of their own, for items that several calls share.
+
+        ``call``: what they are handed as the call, default this one; another one, as
+        ``evolve(call, info=CallInfo())``, keeps what they note of it from the caller.
+        """
         ...
 
 

@@ -10,6 +10,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
+from orq_core import CallInfo
 from orq_core._runtime import drive
 from orq_plugins._lock import Lock
 from orq_plugins.caching.flight import Flight
@@ -52,6 +55,8 @@ class Flights:
     ) -> None:
         """Fetch an answer ahead of need, unless somebody does already; returns at once."""
         place = _place(call, landing.key)
+        # Its caller is told of the answer that is served, not of the attempts at the next one.
+        call = evolve(call, info=CallInfo(call_id=call.id))
         with self._lock:
             if place in self._flying:
                 return
@@ -104,7 +109,7 @@ class Flights:
         self, call: Call, request: ChatCompletionRequest, proceed: Proceed, landing: Landing
     ) -> Flight:
         place = _place(call, landing.key)
-        source = Source(call, proceed.detached(request), self._store, self._lease, landing)
+        source = Source(call, proceed.detached(request, call), self._store, self._lease, landing)
         # No flight refers to itself: it has to go with its last caller, not with the collector.
         gone = functools.partial(self._forget, place)
         recording = Recording(self._max_bytes, landing.choices)

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from attrs import evolve
 
 from orq_core import (
     APITimeoutError,
@@ -38,6 +39,7 @@ from orq_core.testing import (
     stream,
 )
 from orq_plugins.caching import Caching, MemoryStore, SQLiteStore
+from orq_plugins.caching.entry import Entry
 from orq_plugins.caching.flight import Flight
 from orq_plugins.caching.guard import GuardedStore
 from orq_plugins.caching.key import canonical
@@ -507,6 +509,38 @@ def test_what_another_process_stored_is_not_stored_again(mode: Mode):
 
     mode.run(body)
     assert talk.sent == 2
+
+
+def test_who_is_served_a_stale_answer_is_told_nothing_of_the_next(mode: Mode):
+    class Holder(Leases):
+        """Another process that stores a new answer while it is waited for."""
+
+        stale = False
+
+        async def acquire(self, runtime: Any, key: str, owner: str, seconds: float) -> bool:
+            if self.stale:
+                entry = Entry.load(self._values[key][0])
+                assert entry is not None
+                await self.set(runtime, key, evolve(entry, created=clock.now).dump(), None)
+                return False
+            return await super().acquire(runtime, key, owner, seconds)
+
+    clock, store = Clock(), Holder()
+    plugin = Caching(store=store, ttl=60, stale_while_revalidate=60, clock=clock, secret=b"fake")
+    talk = Talk(mode, OK, plugins=[plugin])
+
+    async def body() -> Any:
+        async with talk.client() as client:
+            await talk.ask(client, **CALL)
+            clock.now += 70
+            store.stale = True
+            stale = await talk.ask(client, **CALL)
+            await plugin._flights.settle(client.runtime)
+            return stale
+
+    note = mode.run(body).note("caching")
+    assert (note["result"], note["age"]) == ("stale", 70)
+    assert talk.sent == 1
 
 
 def test_a_caller_cancelled_while_it_stores_gives_the_lease_back():

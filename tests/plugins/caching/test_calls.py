@@ -260,6 +260,9 @@ def test_a_stale_answer_serves_while_a_new_one_is_fetched(mode: Mode):
 
     answers = mode.run(body)
     assert results(answers) == ["miss", "stale", "hit"]
+    # What was fetched meanwhile is another request than its own.
+    assert [len(answer.info.attempts) for answer in answers] == [1, 0, 0]
+    assert [answer.info.status for answer in answers] == [200, None, None]
     assert [answer.text for answer in answers] == ["hi there", "hi there", "newer"]
     assert talk.sent == 2
 
