@@ -49,8 +49,8 @@ def key_of(
     """Return the key of a request's answer: HMAC-SHA256 in hexadecimal.
 
     It covers the endpoint, who asks, and everything in the body that may change the answer, fields
-    unknown to this library included. ``redaction``: the mode that the call asks for, if any, which
-    decides what of an answer is taken out before it comes here.
+    unknown to this library included. ``redaction``: what decides which values are taken out of an
+    answer before it comes here.
     """
     digest = hmac.new(secret, VERSION, hashlib.sha256)
     for part in (url, tenant, namespace, redaction, canonical(to_dict(request))):

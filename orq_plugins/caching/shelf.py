@@ -63,7 +63,7 @@ class Shelf:
             url=call.url,
             tenant=tenant,
             namespace=namespace or "",
-            redaction=str(call.options_for("redaction").get("mode", "")),
+            redaction=_redaction(call),
         )
 
     async def find(self, runtime: Runtime, key: str) -> Entry | None:
@@ -115,3 +115,9 @@ class Shelf:
 
 def _ttl(entry: Entry, options: CacheOptions) -> float:
     return entry.ttl if options.ttl is None else min(entry.ttl, options.ttl)
+
+
+def _redaction(call: Call) -> str:
+    """Return how answers are redacted within the cache."""
+    note = call.info.notes.get("redaction", {})
+    return f"{note.get('mode', '')} {note.get('settings', '')}"

@@ -13,7 +13,7 @@ from orq_plugins.redaction.literals import Literals
 from orq_plugins.redaction.matcher import Matcher
 from orq_plugins.redaction.request import RequestRewriter
 from orq_plugins.redaction.rewriting import AnswerRedactor, Redactor, Restorer, Tally
-from orq_plugins.redaction.settings import Settings
+from orq_plugins.redaction.settings import Settings, digest_of
 from orq_plugins.redaction.setup import answer_rewriter
 from orq_plugins.redaction.vault import LITERAL, Vault, placeholder_detectors, placeholders
 
@@ -63,6 +63,7 @@ class Redaction:
         self._settings = Settings(**settings)
         given = tuple(detectors)
         self._answers = Matcher.of(given)
+        self._digest = digest_of(self._settings, given)
         # A text that looks like a placeholder is taken out first, so that nobody can forge one.
         entities = {each.entity for each in given} | {LITERAL}
         literal = [evolve(each, entity=LITERAL) for each in placeholder_detectors(sorted(entities))]
@@ -82,6 +83,8 @@ class Redaction:
         settings = self._for_this_call(options)
         if settings.mode == "off":
             return layers
+        # A cache is told, so that nobody gets what others would have masked.
+        call.note(self.name, mode=settings.mode, settings=self._digest)
         passage = self._passage(settings, options.get("vault"))
         return [passage.outer, *layers, passage.inner]
 

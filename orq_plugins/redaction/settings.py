@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from attrs import define, field
+from attrs import define, field, fields
 
 from orq_core import ConfigurationError
 
 if TYPE_CHECKING:
     from attrs import Attribute
+
+    from orq_plugins.redaction.detectors import CallableDetector, Detector
 
 Action = Literal["placeholder", "mask", "hash", "drop", "block"]
 """What is put in place of a match; see `Redaction`."""
@@ -75,3 +78,29 @@ class Settings:
     max_hold_chars: int = field(default=32768, validator=_positive)
     on_overflow: OnOverflow = field(default="mask_tail", validator=_one_of(*get_args(OnOverflow)))
     hash_key: bytes = field(factory=lambda: secrets.token_bytes(32), repr=False)
+
+
+def digest_of(settings: Settings, detectors: Iterable[Detector | CallableDetector]) -> str:
+    """Return what tells apart ways to redact answers, the same in every process.
+
+    Functions count by their names.
+    """
+    found = [
+        [_written(getattr(each, field.name)) for field in fields(type(each))] for each in detectors
+    ]
+    done = (
+        settings.answer_action,
+        sorted(settings.answer_actions.items()),
+        settings.max_hold_chars,
+        settings.on_overflow,
+    )
+    return hashlib.sha256(repr((found, done)).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def _written(value: object) -> str:
+    name = getattr(value, "__qualname__", None)
+    if name is not None:
+        return f"{value.__module__}.{name}"
+    # Otherwise it says where the object is in memory.
+    says_more = type(value).__repr__ is not object.__repr__
+    return repr(value) if says_more else type(value).__qualname__

@@ -20,7 +20,8 @@ from orq_core import (
 from orq_core.testing import DONE, Cut, Mode, Stall, chunk, completion, reply, stream
 from orq_plugins import Redaction
 from orq_plugins.caching import CacheMissError, Caching, MemoryStore
-from tests.plugins.talk import HELLO, KEY, OK, OK_STREAM, SERVER, Talk, ask
+from orq_plugins.redaction import Detector
+from tests.plugins.talk import HELLO, KEY, OK, OK_STREAM, SERVER, Answer, Talk, ask
 
 ASK = {"temperature": 0}
 STREAMED = {**ASK, "stream": True}
@@ -386,6 +387,29 @@ def test_what_one_call_leaves_in_an_answer_is_not_served_to_another(mode: Mode, 
     answers = talk.all(open_call, {}, open_call, {})
     assert [answer.text for answer in answers] == ["bob@private.test does", "[EMAIL] does"] * 2
     assert results(answers) == ["miss", "miss", "hit", "hit"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"mode": "audit"},
+        {"detectors": ()},
+        {"detectors": (Detector("CODE", "bob"),)},
+        {"answer_action": "drop"},
+        {"answer_actions": {"EMAIL": "drop"}},
+    ],
+    ids=str,
+)
+def test_who_redacts_in_another_way_is_served_other_answers(mode: Mode, other: dict[str, Any]):
+    store = MemoryStore()
+
+    def asked(**settings: Any) -> Answer:
+        plugins = [Redaction(**settings), Caching(policy="all", store=store)]
+        return Talk(mode, reply(completion("bob@private.test does")), plugins=plugins).one()
+
+    answers = [asked(**other), asked(), asked(mode="enforce")]
+    assert answers[0].text != answers[1].text == answers[2].text == "[EMAIL] does"
+    assert results(answers) == ["miss", "miss", "hit"]
 
 
 def test_servers_told_apart_by_their_query(mode: Mode):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import attrs
@@ -29,6 +31,7 @@ from orq_plugins.redaction import (
     Redaction,
     Vault,
 )
+from orq_plugins.redaction.settings import Settings, digest_of
 from tests.plugins.redaction.texts import SMALL
 from tests.plugins.talk import Talk
 
@@ -776,3 +779,23 @@ def test_indexes_of_any_kind(mode: Mode):
     )
     assert answer.error is None
     assert "joe.fake@exam" in "".join(each.text for each in answer.chunks)
+
+
+def test_settings_have_one_digest_in_all_processes():
+    code = (
+        "from orq_plugins.redaction import *; from orq_plugins.redaction.settings import *;"
+        "print(digest_of(Settings(answer_actions={'A': 'drop'}), DEFAULT))"
+    )
+    run = [sys.executable, "-c", code]
+    told = {subprocess.check_output(run, text=True).strip() for _ in range(2)}
+    assert told == {digest_of(Settings(answer_actions={"A": "drop"}), DEFAULT)}
+
+
+def test_settings_are_told_apart_by_what_functions_are_called():
+    one = CallableDetector("PEOPLE", names)
+    assert digest_of(Settings(), [one]) == digest_of(
+        Settings(), [CallableDetector("PEOPLE", names)]
+    )
+    assert digest_of(Settings(), [one]) != digest_of(
+        Settings(), [CallableDetector("PEOPLE", split)]
+    )
