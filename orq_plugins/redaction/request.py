@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,7 @@ _MEDIA = {
 _RESULTS = frozenset({"content", "text"})  # where a tool's result stands
 _INPUTS = frozenset({"arguments", "input"})  # data, in which no name is the protocol's own
 _FILE_NAMES = ("filename", "title")
+_GAP = re.compile(r'"\s*:\s*"')
 _DIGITS = 7  # a number with fewer is no card and no phone
 
 
@@ -169,8 +171,8 @@ class RequestRewriter:
         return "".join([*written, whole[at:]])
 
     def _json(self, text: str) -> str:
-        # An escape may hide what is looked for.
-        if "\\" not in text and self._is_clear(text):
+        # An escape may hide what is looked for, and so may spaces between a name and its value.
+        if "\\" not in text and self._is_clear(_GAP.sub('": "', text)):
             return text
         window = JsonWindow(lambda: Unescaping(self._matcher), self._rewrite)
         return joined(window.feed(text) + window.flush())

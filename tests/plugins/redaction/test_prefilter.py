@@ -105,6 +105,15 @@ def test_what_can_not_be_told_is_not_clear():
     assert not prefilter(huge)("b")
 
 
+@pytest.mark.usefixtures("engine")
+def test_a_name_is_seen_however_far_its_value_stands(mode: Mode):
+    function = {"name": "f", "arguments": '{"password"  :\n          "Fake-Pa55word"}'}
+    calls = [{"id": "c", "type": "function", "function": function}]
+    talk = Talk(mode, reply(completion("ok")), plugins=[Redaction()])
+    talk.one(messages=[{"role": "assistant", "tool_calls": calls}])
+    assert b"Fake-Pa55word" not in talk.transport.requests[0].body
+
+
 def test_without_the_package(mode: Mode, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "re2", None)
     prefilter.cache_clear()
