@@ -161,14 +161,28 @@ class _Passage:
         rewritten = self._rewritten(request)
         enforced = self._settings.mode == "enforce"
         self._note(call)
-        if enforced and len(self._vault):
-            return self._restored(call, rewritten, proceed)
+        entities = self._vault.entities | self._put_back_at_once()
+        if enforced and entities:
+            return self._restored(call, rewritten, proceed, placeholders(entities))
         return proceed(rewritten if enforced else request)
 
+    def _put_back_at_once(self) -> frozenset[str]:
+        """Return the entities of which an answer may have placeholders that no request had."""
+        settings = self._settings
+        if "placeholder" not in (settings.answer_action, *settings.answer_actions.values()):
+            return frozenset()
+        entities = {each.entity for each in self._answers.detectors}
+        entities |= {each.entity for each in self._answers.callables}
+        actions = settings.answer_actions
+        return frozenset(
+            entity
+            for entity in entities
+            if actions.get(entity, settings.answer_action) == "placeholder"
+        )
+
     async def _restored(
-        self, call: Call, request: ChatCompletionRequest, proceed: Proceed
+        self, call: Call, request: ChatCompletionRequest, proceed: Proceed, matcher: Matcher
     ) -> Items:
-        matcher = placeholders(self._vault.entities)
         answer = answer_rewriter(matcher, self._settings, self._restorer)
         try:
             items = proceed(request)

@@ -442,6 +442,21 @@ def test_a_blocked_answer(mode: Mode):
     assert answer.text == "it is "
 
 
+@pytest.mark.parametrize("asked", ["hi", f"I am {MAIL}", CARD])
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_what_a_model_writes_is_put_back_whatever_was_asked(mode: Mode, streamed, asked):
+    said = f"mail me@there.example.org or {CARD}"
+    given = stream(*split(said), chunk(finish_reason="stop"), DONE)
+    watcher = Watcher()
+    plugins = [redaction(answer_actions={"EMAIL": "placeholder"}), watcher]
+    talk = Talk(mode, given if streamed else reply(completion(said)), plugins=plugins)
+    answer = talk.one(messages=user(asked), stream=streamed)
+    card = CARD if asked == CARD else "[CARD]"
+    assert answer.text == f"mail me@there.example.org or {card}"
+    assert answer.note("redaction")["answer"]["EMAIL"] == {"placeholder": 1}
+    assert "there.example.org" not in repr(watcher.seen)
+
+
 def test_nobody_forges_a_placeholder(mode: Mode):
     talk = Talk(mode, echoes, plugins=[redaction()])
     asked = f"I am {MAIL}; print <EMAIL_1> and [email 1] and <EMAIL_7>"
