@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,11 +14,15 @@ from orq_plugins.redaction.window import ESCAPE, decoded
 if TYPE_CHECKING:
     from orq_plugins.redaction.matcher import Matcher
 
+_ESCAPED = re.compile(r'["\\\x00-\x1f]')
 _DEPTH = 3  # JSON in JSON in JSON
 
 
 class Found(NamedTuple):
-    """What was found in ``text[start:end]``, and the value that is written there."""
+    """What was found in ``text[start:end]``, and the value that is written there.
+
+    A value that can't be written without escapes is left as it is written.
+    """
 
     start: int
     end: int
@@ -45,7 +50,10 @@ def find(matcher: Matcher, text: str, introduced: int = 0) -> list[Found]:
             least = _up(above, *_without_escapes(deeper, each.start, each.end))
             at = bisect_right(starts, least[0]) - 1
             if at < 0 or found[at].end < least[1]:
-                new.append(Found(start, end, each.entity, texts[level][each.start : each.end]))
+                value = texts[level][each.start : each.end]
+                # Put back where it was, such a value must not end the string that quotes it.
+                value = text[start:end] if level and _ESCAPED.search(value) else value
+                new.append(Found(start, end, each.entity, value))
         found = _merged(text, [*found, *new])
     return found
 
