@@ -97,7 +97,7 @@ class AnswerRedactor(Redactor):
         known = self._vault.known(entity, text) if (entity, text) in self._sent else None
         if known is not None:
             return known
-        entities = self._vault.entities
+        entities = frozenset[str]() if entity == OVERFLOW else self._vault.entities
         if entities and placeholders(entities).first(text, 0, len(text)) is not None:
             # What was matched is made of a placeholder already, as in `password=<SECRET_1>`.
             return text

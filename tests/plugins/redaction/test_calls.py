@@ -646,6 +646,17 @@ def test_too_much_held_back(mode: Mode, overflow, said):
     assert (answer.error is not None) == (overflow == "block")
 
 
+@pytest.mark.parametrize("overflow", ["mask_tail", "block"])
+def test_a_placeholder_does_not_let_out_what_was_held_too_long(mode: Mode, overflow):
+    said = "I asked Ann Fake of <EMAIL_1> about it"
+    given = stream(*split(said, 20), chunk(finish_reason="stop"), DONE)
+    detectors = (*SMALL, CallableDetector("PEOPLE", names))
+    plugin = redaction(detectors=detectors, max_hold_chars=30, on_overflow=overflow)
+    answer = Talk(mode, given, plugins=[plugin]).one(messages=user(MAIL), stream=True)
+    assert "Ann Fake" not in repr(answer.chunks)
+    assert (answer.error is not None) == (overflow == "block")
+
+
 def test_a_request_is_whole_and_nothing_of_it_is_held_back(mode: Mode):
     plugin = redaction(max_hold_chars=16, on_overflow="block")
     talk = Talk(mode, reply(completion("ok")), plugins=[plugin])
