@@ -7,7 +7,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 from orq_core import PluginError
-from orq_plugins.redaction.scanner import OVERFLOW
+from orq_plugins.redaction.scanner import OVERFLOW, TAIL
 from orq_plugins.redaction.vault import LITERAL, canonical, placeholders
 
 if TYPE_CHECKING:
@@ -54,9 +54,13 @@ class Redactor:
 
     def __call__(self, entity: str, text: str) -> str:
         """Return what is sent in place of a match; raises ContentBlockedError."""
+        audit = self._settings.mode == "audit"
+        if entity == TAIL:
+            # One mask stands for all of it.
+            return text if audit else ""
         action = self._action(entity)
         self._tally.add(entity, action)
-        if self._settings.mode == "audit":
+        if audit:
             return text
         if action == "placeholder":
             self._sent.add((entity, text))
@@ -97,7 +101,7 @@ class AnswerRedactor(Redactor):
         known = self._vault.known(entity, text) if (entity, text) in self._sent else None
         if known is not None:
             return known
-        entities = frozenset[str]() if entity == OVERFLOW else self._vault.entities
+        entities = frozenset[str]() if entity in {OVERFLOW, TAIL} else self._vault.entities
         if entities and placeholders(entities).first(text, 0, len(text)) is not None:
             # What was matched is made of a placeholder already, as in `password=<SECRET_1>`.
             return text

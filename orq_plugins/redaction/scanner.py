@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 OVERFLOW = "OVERFLOW"
 """The entity under which text goes that was held back for too long."""
 
+TAIL = "OVERFLOW_TAIL"
+"""The entity of all that follows it in that text."""
+
 # A long hold is looked through again only when it has grown by this fraction, or a long key that
 # arrives character by character would cost the square of its length.
 _PATIENT_FROM = 256
@@ -26,8 +29,8 @@ class Scanner:
     """Cuts a growing text exactly as the whole of it would be cut, however it arrives.
 
     Nothing of a match, and nothing that could still become one, is given out before the match is
-    settled. At most ``max_hold`` characters are held back. When there are more, they and all that
-    follows are one OVERFLOW, or they are given out as they are if ``release`` says so.
+    settled. At most ``max_hold`` characters are held back. When there are more, they are OVERFLOW
+    and all that follows is its TAIL, or they are given out as they are if ``release`` says so.
     """
 
     __slots__ = (
@@ -69,7 +72,7 @@ class Scanner:
     def feed(self, text: str) -> list[Span]:
         """Take more text and return what is settled."""
         if self._tail:
-            return [(text, OVERFLOW)] if text else []
+            return [(text, TAIL)] if text else []
         text = self._text = self._text + text
         at = self._at
         held = len(text) - at

@@ -646,6 +646,14 @@ def test_too_much_held_back(mode: Mode, overflow, said):
     assert (answer.error is not None) == (overflow == "block")
 
 
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_one_mask_stands_for_all_that_follows(mode: Mode, size):
+    given = stream(*split(f"word {LONG} more", size), chunk(finish_reason="stop"), DONE)
+    answer = Talk(mode, given, plugins=[redaction(max_hold_chars=16)]).one(stream=True)
+    assert answer.text == "word [OVERFLOW]"
+    assert answer.note("redaction")["answer"] == {"OVERFLOW": {"mask": 1}}
+
+
 @pytest.mark.parametrize("overflow", ["mask_tail", "block"])
 def test_a_placeholder_does_not_let_out_what_was_held_too_long(mode: Mode, overflow):
     said = "I asked Ann Fake of <EMAIL_1> about it"
