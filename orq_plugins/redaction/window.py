@@ -102,8 +102,7 @@ _LONGEST_NAME = 64
 
 def decoded(escape: str) -> str:
     """Return the character that an escape of JSON stands for."""
-    character: str = json.loads(f'"{escape}"')
-    return character
+    return str(json.loads(f'"{escape}"'))
 
 
 def introduction(name: str) -> str:
