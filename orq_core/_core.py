@@ -145,14 +145,14 @@ class Core:
             if self.closed:
                 return
             self.closed = True
-            if self._wire is not None:
-                self._wire.closed = True
         self.runtime.interrupt()
         failure: Exception | None = None
         try:
             failure = await self._tell_closed(client)
         finally:
             # Also where Ctrl-C or a cancellation comes while a plugin takes its time.
+            if self._wire is not None:
+                self._wire.closed = True
             if self.transport is not None:
                 await self.transport.close()
         if failure is not None:

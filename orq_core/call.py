@@ -40,7 +40,7 @@ class Proceed(Protocol):
         """Open the layers within with a life of their own, for items that several calls share.
 
         ``call``: what they are handed as the call, default this one; another one, as
-        ``evolve(call, info=CallInfo())``, keeps what they note of it from the caller.
+        ``evolve(call, info=CallInfo(), origin=call)``, keeps what they note of it from the caller.
         """
         ...
 
@@ -157,7 +157,8 @@ class Call:
 
     ``request`` is what the caller asked for; what really goes out is what the innermost layer is
     handed. ``url`` has no user info. ``dry_run``: `Orq.explain` asks what would happen;
-    nothing is sent, and nothing may be stored, counted or logged.
+    nothing is sent, and nothing may be stored, counted or logged. ``origin``: the call for which
+    this one fetches something in the background, None for one of a caller's own.
     """
 
     request: ChatCompletionRequest = field(repr=False)
@@ -168,6 +169,7 @@ class Call:
     limits: Limits = field(repr=False)
     info: CallInfo = field(factory=CallInfo)
     dry_run: bool = False
+    origin: Call | None = field(default=None, repr=False)
     _key: str | None = field(default=None, alias="_key", repr=False)
 
     def tenant(self, secret: bytes) -> str:

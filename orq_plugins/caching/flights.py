@@ -56,7 +56,7 @@ class Flights:
         """Fetch an answer ahead of need, unless somebody does already; returns at once."""
         place = _place(call, landing.key)
         # Its caller is told of the answer that is served, not of the attempts at the next one.
-        call = evolve(call, info=CallInfo(call_id=call.id))
+        call = evolve(call, info=CallInfo(call_id=call.id), origin=call)
         with self._lock:
             if place in self._flying:
                 return

@@ -97,7 +97,7 @@ class Tracing:
     @hookimpl(trylast=True)
     def orq_prepare_request(self, call: Call, http: HttpRequest) -> None:
         """Begin an attempt's span, and send its context along."""
-        traced = self._calls.get(call)
+        traced = self._calls.get(call.origin or call)
         if traced is None:
             return
         try:

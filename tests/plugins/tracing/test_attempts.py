@@ -249,6 +249,8 @@ def test_an_attempt_that_nobody_knows_is_left_alone(mode: Mode, backend: Backend
     class Unknown:
         """Can be referred to weakly, as a call can."""
 
+        origin = None
+
     http = HttpRequest("POST", "http://x.example", {}, b"", Limits.start(Timeout()), stream=False)
     backend.tracing().orq_prepare_request(Unknown(), http)
     assert http.headers == {}
