@@ -54,7 +54,14 @@ class Pool(aiohttp.TCPConnector):
 
     def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:
         transport = protocol.transport
-        if should_close and transport is not None and transport.get_write_buffer_size():
-            # Closing would wait, perhaps for ever, for the server to read the rest of a request.
+        if should_close and transport is not None and _would_wait(transport):
             transport.abort()
         super()._release(key, protocol, should_close=should_close)
+
+
+def _would_wait(transport: Any) -> bool:
+    """Tell whether closing would wait for the server, perhaps longer than the loop runs.
+
+    It may have to read the rest of a request, or to answer the end of TLS.
+    """
+    return bool(transport.get_write_buffer_size() or transport.get_extra_info("ssl_object"))
