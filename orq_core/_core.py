@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cattrs import Converter
 
     from orq_core._runtime import Asyncio, Blocking
-    from orq_core.client import AsyncOrq, Orq
+    from orq_core.client import BaseClient
     from orq_core.transports import Transport
 
 
@@ -90,7 +90,7 @@ class Core:
         if not self.closed and self._own_transport:
             self.origin.warn("a client was dropped that was not closed")
 
-    def open(self, client: Orq | AsyncOrq) -> None:
+    def open(self, client: BaseClient) -> None:
         """Tell the plugins that their client is made; if one fails, those told before it close.
 
         Raises PluginError with the name of the one that failed.
@@ -109,7 +109,7 @@ class Core:
             self._abandon(client, opened)
             raise
 
-    def _abandon(self, client: Orq | AsyncOrq, opened: Collection[str]) -> None:
+    def _abandon(self, client: BaseClient, opened: Collection[str]) -> None:
         """Close what was opened of a client that is never handed out."""
         self.closed = True
         closing = self._tell_closed(client, opened)
@@ -119,7 +119,7 @@ class Core:
             let_end(closing)
 
     async def _tell_closed(
-        self, client: Orq | AsyncOrq, plugins: Collection[str] | None = None
+        self, client: BaseClient, plugins: Collection[str] | None = None
     ) -> Exception | None:
         """Tell the plugins, or some of them, that their client closes; return the first failure."""
         failure: Exception | None = None
@@ -131,7 +131,7 @@ class Core:
                 told = call(implementation, {"client": client})
                 if inspect.isawaitable(told):
                     await told
-            except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it is raised by who asked, once every connection is closed
+            except Exception as error:  # noqa: BLE001 - a plugin may raise anything; kept and returned, so that the plugins after it are told too
                 failure = failure or error
         try:
             return failure
@@ -139,7 +139,7 @@ class Core:
             # Its traceback refers to this frame.
             del failure
 
-    async def close(self, client: Orq | AsyncOrq) -> None:
+    async def close(self, client: BaseClient) -> None:
         """Interrupt pauses, tell the plugins, release the pool; once."""
         with self._lock:
             if self.closed:

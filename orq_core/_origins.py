@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import warnings
 
@@ -21,10 +22,14 @@ class Origin:
     @classmethod
     def here(cls) -> Origin:
         """Return the nearest line outside this distribution, and asyncio if there is one."""
-        frame = sys._getframe(1)  # noqa: SLF001 - documented in spite of its name, and what `inspect.stack` calls, which also reads source files for every frame
-        while frame.f_back is not None and _package(frame.f_globals) in _PASSED:
-            frame = frame.f_back
-        return cls(frame.f_code.co_filename, frame.f_lineno)
+        found = frame = inspect.currentframe()
+        while frame is not None and _package(frame.f_globals) in _PASSED:
+            found, frame = frame, frame.f_back
+        found = frame or found
+        if found is None:
+            # Not every implementation of Python has frames.
+            return cls("<unknown>", 0)
+        return cls(found.f_code.co_filename, found.f_lineno)
 
     def warn(self, message: str) -> None:
         """Emit a ResourceWarning at that line; nothing at the interpreter's end."""

@@ -36,9 +36,10 @@ class Exchange:
 
     def open(self) -> Items:
         """Open the outermost layer with the caller's request."""
-        return self._open(0, self._call.request)
+        return self.enter(0, self._call.request)
 
-    def _open(self, depth: int, request: ChatCompletionRequest) -> Items:
+    def enter(self, depth: int, request: ChatCompletionRequest) -> Items:
+        """Open the layer at a depth, or the source behind the last one."""
         if depth == len(self._layers):
             items = self._source(self._call, request)
         else:
@@ -53,9 +54,10 @@ class Exchange:
         self._opened.append(items)
         return items
 
-    def _detach(self, depth: int, request: ChatCompletionRequest, call: Call | None) -> Detached:
+    def detach(self, depth: int, request: ChatCompletionRequest, call: Call | None) -> Detached:
+        """Open the layers from a depth on, with a life of their own; see `Proceed.detached`."""
         exchange = Exchange(call or self._call, self._layers[depth:], self._source)
-        return _Detached(exchange, exchange._open(0, request))
+        return _Detached(exchange, exchange.enter(0, request))
 
     async def close(self) -> None:
         """Close whatever is still open, outermost first; the first failure is raised at the end."""
@@ -151,10 +153,10 @@ class _Opener:
         self._depth = depth
 
     def __call__(self, request: ChatCompletionRequest, /) -> Items:
-        return self._alive()._open(self._depth, request)  # noqa: SLF001 - of a class in this module; plugins get this small object so that they can call nothing else of it
+        return self._alive().enter(self._depth, request)
 
     def detached(self, request: ChatCompletionRequest, /, call: Call | None = None) -> Detached:
-        return self._alive()._detach(self._depth, request, call)  # noqa: SLF001 - of a class in this module; plugins get this small object so that they can call nothing else of it
+        return self._alive().detach(self._depth, request, call)
 
     def _alive(self) -> Exchange:
         alive = self._exchange()

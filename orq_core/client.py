@@ -93,7 +93,7 @@ class BaseClient:
             transport_options,
         )
         self._owner = True
-        self._core.open(self)  # type: ignore[arg-type]  # wants a public client, as `_close` does
+        self._core.open(self)
 
     @property
     def plugins(self) -> list[tuple[str, object]]:
@@ -143,7 +143,7 @@ class BaseClient:
 
     async def _close(self) -> None:
         if self._owner:
-            await self._core.close(self)  # type: ignore[arg-type]  # it wants one of the two public clients, and `self` is one: nothing else derives from this class
+            await self._core.close(self)
 
 
 class Orq(BaseClient):

@@ -146,7 +146,7 @@ async def resolve_key(api_key: ApiKey, url: str) -> str | None:
 def checked_headers(headers: Mapping[Any, Any]) -> dict[str, str]:
     """Return headers as a dict; raises ConfigurationError naming one that can't be sent."""
     checked: dict[str, str] = {}
-    if not isinstance(headers, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - for untyped callers
+    if not isinstance(headers, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a type checker pass other things, which are named in the error
         raise ConfigurationError(f"headers: expected a mapping, got {type(headers).__name__}")
     for name, value in headers.items():
         if not isinstance(name, str) or not _TOKEN.match(name):
@@ -178,7 +178,7 @@ def merged_options(
     ``plugin_options`` are merged, plugin by plugin, key by key.
     """
     retries = given.pop("retries", UNSET)
-    if not isinstance(options, (CallOptions, type(None))):  # pyright: ignore[reportUnnecessaryIsInstance] - for untyped callers
+    if not isinstance(options, (CallOptions, type(None))):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a type checker pass other things, which are named in the error
         raise ConfigurationError(
             f"options: expected CallOptions, got {type(options).__name__}; "
             "each of its fields is a keyword argument too",
@@ -209,12 +209,12 @@ def merged_options(
     )
     for layer in [*layers, extra]:
         _overlay(headers, checked_headers(layer.http_headers))
-        if not isinstance(layer.plugin_options, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - for untyped callers
+        if not isinstance(layer.plugin_options, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a type checker pass other things, which are named in the error
             raise ConfigurationError(
                 f"plugin_options: expected a mapping, got {type(layer.plugin_options).__name__}",
             )
         for plugin, settings in layer.plugin_options.items():
-            if not isinstance(settings, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - for untyped callers
+            if not isinstance(settings, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a type checker pass other things, which are named in the error
                 raise ConfigurationError(
                     f"plugin_options[{plugin!r}]: expected a mapping of settings, "
                     f"got {type(settings).__name__}",

@@ -125,7 +125,7 @@ class _Guard:
     def __call__(self, function: Callable[[Any], object], value: Any) -> None:
         try:
             function(value)
-        except Exception:  # noqa: BLE001 - whatever it is, the call goes on
+        except Exception:  # noqa: BLE001 - an observer only looks on: what it raises is logged here and must not end the call
             if not self._reported:
                 self._reported = True
                 name = getattr(function, "__qualname__", type(function).__name__)

@@ -37,7 +37,7 @@ class RetryConfig:
     ``retry_connection_errors``: whether failures to connect and time-outs are repeated too.
     """
 
-    strategy: Literal["backoff"] | str  # noqa: PYI051 - names the value that does something
+    strategy: Literal["backoff"] | str  # noqa: PYI051 - the literal is listed for the reader: of all strings that are accepted it is the one that has an effect
     backoff: BackoffStrategy
     retry_connection_errors: bool
 

@@ -59,7 +59,7 @@ class Completions:
 
     async def explain(self, request: Any = None, **fields: Any) -> Explanation:
         """Tell what ``create`` would do; see `Orq.explain`."""
-        from orq_core.explain.dry import explain  # noqa: PLC0415 - seldom asked for
+        from orq_core.explain.dry import explain  # noqa: PLC0415 - a program that never explains a call does not load what explains it
 
         call = self._call(request=request, **fields)
         call.dry_run = True
@@ -93,8 +93,7 @@ class Completions:
             accept_header_override=accept_header_override,
             plugin_options=plugin_options,
         )
-        timeout = merged.timeout
-        assert isinstance(timeout, Timeout)  # noqa: S101 - merged_options made it one
+        timeout = Timeout.of(merged.timeout)
         url = self._config.url if merged.server_url is None else endpoint(merged.server_url)
         return Call(
             body,

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 class BaseStream:
     """What both kinds of stream know without waiting."""
 
-    # What is to live for as long as the stream does.
-    _keeps: object = None
-
     def __init__(self, feed: Feed) -> None:
         """Read from a feed whose first chunk has been pulled."""
         self._feed = feed

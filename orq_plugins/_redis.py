@@ -41,9 +41,9 @@ class RedisConnections:
     ) -> None:
         """Check the settings; no connection is made."""
         try:
-            from redis import Redis  # noqa: PLC0415 - an extra
-            from redis.asyncio import Redis as AsyncRedis  # noqa: PLC0415 - of an extra
-            from redis.exceptions import ResponseError  # noqa: PLC0415 - of an extra
+            from redis import Redis  # noqa: PLC0415 - redis-py is an extra, which only users of these stores have
+            from redis.asyncio import Redis as AsyncRedis  # noqa: PLC0415 - redis-py is an extra, which only users of these stores have
+            from redis.exceptions import ResponseError  # noqa: PLC0415 - redis-py is an extra, which only users of these stores have
         except ImportError:
             raise ConfigurationError(
                 f"{store} needs redis-py: pip install 'orq-core[redis]'",
@@ -59,7 +59,7 @@ class RedisConnections:
             "max_connections": _MOST,
         }
         try:
-            from redis.driver_info import DriverInfo  # noqa: PLC0415 - not in redis-py 7.1
+            from redis.driver_info import DriverInfo  # noqa: PLC0415 - of an extra, and redis-py 7.1 has no such module
         except ImportError:
             pass
         else:

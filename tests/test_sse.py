@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orq_core._sse import Decoder, Event, EventTooLarge
+from orq_core._sse import Decoder, Event, EventTooLargeError
 from tests.shared import SHARED, needs_shared
 
 CASES = (
@@ -245,7 +245,7 @@ def test_an_event_too_large_is_refused_before_it_is_whole(large, size):
     decoder = Decoder(max_event_bytes=50)
     stream = b"data: 1\n\n" + large
     events: list[Event] = []
-    with pytest.raises(EventTooLarge, match="more than 50 bytes") as caught:
+    with pytest.raises(EventTooLargeError, match="more than 50 bytes") as caught:
         for i in range(0, len(stream), size):
             events += decoder.feed(stream[i : i + size])
     assert [event.data for event in events + caught.value.blocks] == [b"1"]

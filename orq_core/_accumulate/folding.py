@@ -114,22 +114,26 @@ def joined(before: frozenset[str], now: frozenset[str]) -> frozenset[str]:
 
 def given_of(model: Answer) -> frozenset[str]:
     """Return the fields that arrived as null, or as an empty list."""
-    return model._given  # noqa: SLF001 - private to keep it out of the public interface of models; this package defines both
+    return model._given  # noqa: SLF001 - users of models are not to see it, and it is this package that sums models up
 
 
 def mark(model: A, given: Iterable[str]) -> A:
     """Note which of a model's empty fields arrived as null, so that `to_dict` writes them so."""
-    model._given = frozenset(  # noqa: SLF001 - private to keep it out of the public interface of models; this package defines both
+    names = (
         name
         for name in given
         if not name.endswith(_STAND_IN) and (not getattr(model, name) or name == "message")
     )
-    return model
+    return _noted(model, frozenset(names))
 
 
 def stand_in(model: A, name: str) -> A:
     """Note that the answer behind a chunk lacks this field, which has a value to be regular."""
-    model._given |= {name + _STAND_IN}  # noqa: SLF001 - private to keep it out of the public interface of models; this package defines both
+    return _noted(model, given_of(model) | {name + _STAND_IN})
+
+
+def _noted(model: A, given: frozenset[str]) -> A:
+    model._given = given  # noqa: SLF001 - users of models are not to see it, and it is this package that sums models up
     return model
 
 

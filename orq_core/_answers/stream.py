@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from orq_core._accumulate.folding import place
 from orq_core._answers.template import Templates, unfolded
 from orq_core._json import loads, loads_object
-from orq_core._sse import Decoder, Event, EventTooLarge
+from orq_core._sse import Decoder, Event, EventTooLargeError
 from orq_core.errors import APIStreamError, OrqError, ResponseDecodeError, StreamTruncatedError
 from orq_core.errors._body import describe
 from orq_core.models import ChatCompletionChunk
@@ -56,7 +56,7 @@ class StreamReader:
         """Take bytes as they arrived and return what the complete chunks are made of."""
         try:
             blocks = self._decoder.blocks(data)
-        except EventTooLarge as error:
+        except EventTooLargeError as error:
             pieces = self._read(error.blocks)
             if not self.done:
                 self._fail(ResponseDecodeError(f"an event of the stream is too large: {error}"))

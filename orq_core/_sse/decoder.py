@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orq_core._sse.event import Event, EventTooLarge, is_whole
+from orq_core._sse.event import Event, EventTooLargeError, is_whole
 
 if TYPE_CHECKING:
     from orq_core._sse.event import Block
@@ -69,13 +69,13 @@ class Decoder:
         return bool(self._data or self._fields or self._pieces or self._head)
 
     def feed(self, data: bytes) -> list[Event]:
-        """Take the next bytes. Raises EventTooLarge, which ends the use of this decoder."""
+        """Take the next bytes. Raises EventTooLargeError, which ends the use of this decoder."""
         return [Event(each) if isinstance(each, bytes) else each for each in self.blocks(data)]
 
     def blocks(self, data: bytes) -> list[Block]:
         """Take the next bytes; of an event that is nothing but data, return the data alone.
 
-        Raises EventTooLarge, as `feed` does.
+        Raises EventTooLargeError, as `feed` does.
         """
         begun = self._size or self._pieces or self._after_cr or self._head is not None
         if not begun and data.find(b"\n") == len(data) - 2 and len(data) <= self._max:
@@ -191,7 +191,7 @@ class Decoder:
 
     def _check(self, size: int, blocks: list[Block]) -> None:
         if size > self._max:
-            raise EventTooLarge(f"more than {self._max} bytes", blocks)
+            raise EventTooLargeError(f"more than {self._max} bytes", blocks)
 
     def _line(self, line: bytes) -> None:
         if line.startswith(b"data:"):

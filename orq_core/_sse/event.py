@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _DONE = b"[DONE]"
 
 
-class EventTooLarge(ValueError):  # noqa: N818 - never reaches users: the one who catches it raises an error of the public tree in its place
+class EventTooLargeError(ValueError):
     """One event has more bytes than allowed; ``blocks`` came before it in the same bytes."""
 
     def __init__(self, message: str, blocks: list[Block]) -> None:
@@ -35,14 +35,14 @@ class Event:
         self,
         data: bytes | None,
         event: str = "message",
-        id: str = "",  # noqa: A002 - the event-stream standard names the field `id`
+        last_id: str = "",
         retry: int | None = None,
         fields: dict[str, bytes] | None = None,
     ) -> None:
         """Hold what a block said."""
         self.data = data
         self.event = event
-        self.id = id
+        self.id = last_id
         self.retry = retry
         self.fields: dict[str, bytes] = fields or {}
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from orq_core.retry import RetryConfig
     from orq_core.streams import AsyncStream
 
+# A stream of the seed's outlives its client, which is closed once nobody has it.
+_CLIENTS: weakref.WeakKeyDictionary[Stream, Orq] = weakref.WeakKeyDictionary()
 _REPLACED = {
     "client": "httpx is not used; give orq_core.Orq a requests session: session=",
     "async_client": "httpx is not used; give orq_core.AsyncOrq an aiohttp session: session=",
@@ -147,8 +149,7 @@ class OrqCompletions:
                 raise
             raise told from error
         if isinstance(answer, Stream):
-            # A stream of the seed's outlives its client, which is closed once nobody has it.
-            answer._keeps = self._sdk  # noqa: SLF001 - of this package, and for none of its users
+            _CLIENTS[answer] = self._sdk
         return answer
 
     async def create_async(

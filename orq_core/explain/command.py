@@ -64,8 +64,8 @@ def add_explain(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from orq_core.client import Orq  # noqa: PLC0415 - `plugins`, in the same module, makes no client
-    from orq_core.explain.tables import tables_of  # noqa: PLC0415 - nor does `plugins` print these
+    from orq_core.client import Orq  # noqa: PLC0415 - the command `plugins`, also in this module, makes no client and starts faster without it
+    from orq_core.explain.tables import tables_of  # noqa: PLC0415 - the command `plugins`, also in this module, prints none of these
 
     body = _body(options)
     plugins = [_plugin(name) for name in options.plugin]
@@ -124,7 +124,7 @@ def _plugin(name: str) -> object:
 
 
 def _plugins(options: argparse.Namespace) -> int:
-    from orq_core.explain.inventory import inventory  # noqa: PLC0415 - imports plugins
+    from orq_core.explain.inventory import inventory  # noqa: PLC0415 - it imports every installed plugin's packages; the other command must not wait for that
 
     plugins = inventory()
     if options.json:

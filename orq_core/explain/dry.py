@@ -51,8 +51,7 @@ async def explain(core: Core, call: Call, api_key: ApiKey) -> Explanation:
     problems += [*run.problems, *sent.problems]
     body = to_dict(call.request if run.sent is None else run.sent)
     router = router_policy(body)
-    timeout = call.options.timeout
-    assert isinstance(timeout, Timeout)  # noqa: S101 - merged options have one
+    timeout = Timeout.of(call.options.timeout)
     loops = [_loop(run.told_by(name)) for name in names]
     worst = worst_case(timeout, loops, router, stream=call.stream)
     refused = bool(run.problems or sent.problems) or key == "missing"

@@ -36,13 +36,13 @@ def show(tables: Sequence[Table]) -> None:
     """Print tables: in colour on a terminal if `rich` is there (extra ``rich``), else as text."""
     if sys.stdout.isatty():
         try:
-            from orq_core.explain import _rich  # noqa: PLC0415 - an extra
+            from orq_core.explain import _rich  # noqa: PLC0415 - it imports rich, an extra that may not be installed
         except ImportError:
             pass
         else:
             _rich.show([table for table in tables if table.rows])
             return
-    print(plain(tables))  # noqa: T201 - that is what it is for
+    sys.stdout.write(plain(tables) + "\n")
 
 
 def _lines(table: Table) -> list[str]:

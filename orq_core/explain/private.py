@@ -51,7 +51,7 @@ class Private:
             return value
         try:
             data = loads(dumps(value))
-        except Exception:  # noqa: BLE001 - a plugin may return anything
+        except Exception:  # noqa: BLE001 - whatever a plugin returned may fail when it is written; the report then hides it
             return f"<{type(value).__name__}>"
         if is_object(data):
             return self.facts(data)

@@ -112,7 +112,7 @@ def _seconds(seconds: float | None) -> str:
 
 def _written(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(map(_written, value)) or "none"  # pyright: ignore[reportUnknownArgumentType] - any JSON
+        return ", ".join(map(_written, value)) or "none"  # pyright: ignore[reportUnknownArgumentType] - a list of whatever JSON may hold
     if is_object(value):
         return ", ".join(f"{name} {_written(each)}" for name, each in value.items())
     if value is None:

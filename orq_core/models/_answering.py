@@ -129,7 +129,7 @@ def _as_written(kind: type[Answer] | None, converter: Converter) -> bool:
 
 
 def _kind(place: Place) -> type[Answer]:
-    assert place.kind is not None  # noqa: S101 - only models are always there
+    assert place.kind is not None  # noqa: S101 - tells type checkers: the callers ask only for fields that hold a model
     return place.kind
 
 

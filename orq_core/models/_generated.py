@@ -220,7 +220,7 @@ def _default(attribute: Attribute[Any], number: int, names: dict[str, Any]) -> s
 def written(name: str, arguments: str, lines: list[str], names: dict[str, Any]) -> Any:
     """Make a function of its lines and of what they name."""
     source = "\n    ".join([f"def {name}({arguments}):", *lines])
-    exec(source, names)  # noqa: S102 - how attrs makes its methods; nothing from outside is in it
+    exec(source, names)  # noqa: S102 - the source is made of names of this package's own fields, as attrs makes its methods; nothing from outside gets into it
     made = names[name]
     _ours.add(made)
     return made

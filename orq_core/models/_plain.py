@@ -144,7 +144,7 @@ class Plain:
                 # What nearly all keys and values are.
                 out[key] = value
                 continue
-            if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance] - untyped callers
+            if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a type checker pass other things, which are named in the error
                 raise misfit("string keys", key)
             try:
                 out[_text(str.__str__(key))] = self.value(value, depth + 1)

@@ -47,7 +47,7 @@ def structure_hook(cls: type[R], converter: Converter) -> Callable[[Any, Any], R
                 continue
             shape = shapes.get(name)
             if shape is None:
-                if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance] - untyped callers
+                if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a type checker pass other things, which are named in the error
                     raise misfit("string keys", name)
                 model.extra[name] = value
                 continue

@@ -166,7 +166,7 @@ class ChatCompletion(Answer):
     def info(self) -> CallInfo:
         """What is known of the call; of a completion that no call returned, nothing."""
         if self._info is None:
-            from orq_core.call import CallInfo  # noqa: PLC0415 - that module needs this one
+            from orq_core.call import CallInfo  # noqa: PLC0415 - that module imports this one, so neither could be loaded first
 
             self._info = CallInfo()
         return self._info

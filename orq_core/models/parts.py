@@ -64,7 +64,7 @@ class FileData(Request):
     file_data: str | Unset = UNSET
     uri: str | Unset = UNSET
     file_id: str | Unset = UNSET
-    mimeType: str | Unset = UNSET  # noqa: N815 - the wire's spelling
+    mimeType: str | Unset = UNSET  # noqa: N815 - the router's contract spells the field so, and attributes are named as on the wire
     filename: str | Unset = UNSET
 
 

@@ -35,7 +35,7 @@ _NO_SUCH_PATH = {
 }
 
 
-class _Broken(Exception):  # noqa: N818 - no error: the script asked for it
+class _BrokenError(Exception):
     """The connection is to end here."""
 
     def __init__(self, *, reset: bool) -> None:
@@ -92,7 +92,7 @@ class LocalRouter:
         """Answer every request this way once the queue is empty."""
         if isinstance(answer, Reply):
             reply = answer
-            self._answer = lambda received: reply  # noqa: ARG005 - the same for all
+            self._answer = lambda _: reply
         else:
             self._answer = answer
 
@@ -179,7 +179,7 @@ class LocalRouter:
             if reply.is_whole:
                 return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
             await self._send(request, response, reply)
-        except _Broken as broken:
+        except _BrokenError as broken:
             _break(request, reset=broken.reset)
         except (ConnectionError, asyncio.CancelledError) as error:
             if not self._stopping.is_set():
@@ -211,7 +211,7 @@ class LocalRouter:
         else:
             if isinstance(step, Stall) and self._stop is not None:
                 await self._stop.wait()
-            raise _Broken(reset=not isinstance(step, Cut))
+            raise _BrokenError(reset=not isinstance(step, Cut))
 
     async def _wait(self, event: threading.Event) -> None:
         # A thread that waits for the event would outlive the router, and hold the interpreter.
@@ -219,7 +219,7 @@ class LocalRouter:
         latest = loop.time() + PATIENCE
         while not event.is_set():
             if self._stopping.is_set() or loop.time() > latest:
-                raise _Broken(reset=True)
+                raise _BrokenError(reset=True)
             await asyncio.sleep(_LOOK)
 
 

@@ -127,7 +127,7 @@ class ScriptedResponse:
             return event.wait(PATIENCE)
         loop = asyncio.get_running_loop()
         latest = loop.time() + PATIENCE
-        while not event.is_set() and loop.time() < latest:  # noqa: ASYNC110 - a thread may set it
+        while not event.is_set() and loop.time() < latest:  # noqa: ASYNC110 - the event is a thread's, which knows nothing of this loop and can't wake it
             await asyncio.sleep(_LOOK)
         return event.is_set()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from orq_core.transports._chunked import BadFraming, Chunks
+from orq_core.transports._chunked import BadFramingError, Chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ class Body:
         if self._chunks is not None:
             try:
                 data = self._chunks.feed(data)
-            except BadFraming as error:
+            except BadFramingError as error:
                 self._transport.close()
                 self.set_exception(error)
                 return True

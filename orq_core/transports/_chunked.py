@@ -14,7 +14,7 @@ _LONGEST_LINE = 8192  # bytes of a size with its extensions, or of a trailer
 _MOST_TRAILERS = 100
 
 
-class BadFraming(ValueError):  # noqa: N818 - names what is wrong
+class BadFramingError(ValueError):
     """The bytes are not chunks."""
 
 
@@ -31,7 +31,7 @@ class Chunks:
         self._trailers = -1  # of them so far; negative before the last chunk
 
     def feed(self, data: bytes) -> bytes:
-        """Return the content of these bytes. Raises BadFraming."""
+        """Return the content of these bytes. Raises BadFramingError."""
         if self._line:
             data, self._line = self._line + data, b""
         content: list[bytes] = []
@@ -61,13 +61,13 @@ class Chunks:
         stop = data.find(b"\n", at)
         if stop < 0:
             if len(data) - at > _LONGEST_LINE:
-                raise BadFraming("a line of the framing is too long")
+                raise BadFramingError("a line of the framing is too long")
             self._line = data[at:]
             return len(data)
         line = data[at:stop].removesuffix(b"\r")
         if self._inside:
             if data[at:stop] != b"\r":
-                raise BadFraming("a chunk is longer than it said")
+                raise BadFramingError("a chunk is longer than it said")
             self._inside = False
         elif self._trailers >= 0:
             self._trailer(line)
@@ -78,7 +78,7 @@ class Chunks:
     def _begin(self, line: bytes) -> None:
         size = line.partition(b";")[0].strip(b" \t")
         if not _SIZE.fullmatch(size) or len(line) > _LONGEST_LINE:
-            raise BadFraming("a chunk's size is no number")
+            raise BadFramingError("a chunk's size is no number")
         self._left = int(size, 16)
         if self._left:
             self._inside = True
@@ -90,4 +90,4 @@ class Chunks:
         if not line:
             self.ended = True
         elif self._trailers > _MOST_TRAILERS:
-            raise BadFraming("too many trailers")
+            raise BadFramingError("too many trailers")

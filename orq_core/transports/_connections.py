@@ -189,7 +189,7 @@ class _Idle(queue.LifoQueue[Any]):
 
     def __init__(self, maxsize: int = 0) -> None:
         super().__init__(maxsize)
-        self.mutex = threading.RLock()  # type: ignore[assignment]  # used as a lock all the same
+        self.mutex = threading.RLock()  # type: ignore[assignment]  # declared to be a Lock, of which `queue` uses only what an RLock has too
         self.not_empty = threading.Condition(self.mutex)
         self.not_full = threading.Condition(self.mutex)
         self.all_tasks_done = threading.Condition(self.mutex)

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from itertools import chain, zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -58,7 +58,7 @@ def _resolve(host: str, port: int, family: int, limits: Limits) -> list[_Address
     def ask() -> None:
         try:
             answers.put(list(socket.getaddrinfo(*arguments)))
-        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+        except Exception as error:  # noqa: BLE001 - handed to the thread that waits for the answer, and raised there
             answers.put(error)
 
     # The system's resolver takes no time-out, so a thread waits for it that can be left behind.
@@ -149,5 +149,5 @@ class _Race:
 
     def close(self) -> None:
         for key in list(self._selector.get_map().values()):
-            key.fileobj.close()  # type: ignore[union-attr]  # only sockets are registered
+            cast("socket.socket", key.fileobj).close()
         self._selector.close()

@@ -126,7 +126,7 @@ def checked_settings(verify: object, cert: object, limit: object) -> None:
             "cert: expected the path of a client certificate as a string, or a pair with its key",
         )
     for path in (verify, *cast("list[object]", files)):
-        if isinstance(path, str) and not os.path.exists(path):  # noqa: PTH110 - a str, as given
+        if isinstance(path, str) and not os.path.exists(path):  # noqa: PTH110 - the path stays the caller's string, as which it goes to OpenSSL
             raise ConfigurationError(f"verify or cert: there is no file {path}")
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
         raise ConfigurationError(

@@ -44,7 +44,7 @@ class Tls:
 
     def _make(self) -> ssl.SSLContext:
         given = self._verify if isinstance(self._verify, str) else self._default()
-        folder = given is not None and os.path.isdir(given)  # noqa: PTH112 - a str, as given
+        folder = given is not None and os.path.isdir(given)  # noqa: PTH112 - the path stays the caller's string, as which it goes to OpenSSL
         context = ssl.create_default_context(
             cafile=None if folder else given,
             capath=given if folder else None,

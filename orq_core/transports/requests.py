@@ -216,7 +216,7 @@ class _Adapter(HTTPAdapter):
         # urllib3 closes a pool's connections when nobody refers to it any more; an error's
         # traceback may, for as long as somebody keeps it.
         for manager in (self.poolmanager, *self.proxy_manager.values()):
-            for place in manager.pools.keys():  # noqa: SIM118 - refuses to be iterated
+            for place in tuple(manager.pools.keys()):
                 with suppress(KeyError):
                     manager.pools[place].close()
         self._found.clear()

@@ -63,7 +63,7 @@ class Guard:
         if not self.rests(runtime):
             try:
                 return await self._asked(runtime, method, *args, late=late)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the user decides
+            except Exception as error:  # noqa: BLE001 - stores are the user's and raise what they like; `on_failure` says whether calls go on
                 self._failed(error)
                 self._rests_until = runtime.now() + _REST
                 cause = error
@@ -88,7 +88,7 @@ class Guard:
         """
         try:
             return await self._asked(runtime, method, *args)
-        except Exception as error:  # noqa: BLE001 - the call is over
+        except Exception as error:  # noqa: BLE001 - the answer is with its caller already; the failure is logged and must not take it away
             self._failed(error)
         return None
 

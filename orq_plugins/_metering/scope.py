@@ -26,7 +26,7 @@ def scope_of(scope: Scope) -> ScopeOf:
     """Return the function that names a call's scope; raises ConfigurationError."""
     if callable(scope):
         return _named_by(scope)
-    if isinstance(scope, str):  # pyright: ignore[reportUnnecessaryIsInstance] - untyped callers
+    if isinstance(scope, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a type checker pass other things, which are named in the error
         if scope.startswith(_METADATA) and len(scope) > len(_METADATA):
             return _metadata(scope[len(_METADATA) :])
         if scope in _KNOWN:
@@ -64,7 +64,7 @@ def _metadata(name: str) -> ScopeOf:
     def tagged(call: Call, request: ChatCompletionRequest) -> str:
         del call
         metadata: Any = request.extra.get("metadata", request.metadata)
-        value = metadata.get(name) if isinstance(metadata, dict) else None  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType] - any JSON
+        value = metadata.get(name) if isinstance(metadata, dict) else None  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType] - metadata may be whatever JSON may hold
         return f"{name}={value if isinstance(value, str) else ''}"
 
     return tagged

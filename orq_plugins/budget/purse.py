@@ -149,7 +149,7 @@ class Purse:
             if self._on_soft is not None:
                 try:
                     self._on_soft(warning)
-                except Exception:  # noqa: BLE001 - it only looks on
+                except Exception:  # noqa: BLE001 - the user's function is told of a warning; what it raises is logged and must not end the call
                     _log.exception("budget: on_soft failed; the call goes on")
 
     def _is_new(self, key: tuple[str, str, str]) -> bool:

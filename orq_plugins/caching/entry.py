@@ -31,7 +31,7 @@ def pack(item: Item, see: Callable[[dict[str, Any]], object] | None = None) -> b
         beside = _beside(item) if isinstance(item, ChatCompletionChunk) else None
         body = to_dict(item)
         data = _encode((body, beside))
-    except Exception:  # noqa: BLE001 - a plugin may have put anything into it
+    except Exception:  # noqa: BLE001 - a plugin may have put something into the answer that can't be written; it is not stored then
         return None
     if see is not None:
         see(body)

@@ -107,8 +107,8 @@ class Flight:
     async def next(self, call: Call, at: int, *, leads: bool) -> Item | None:
         """Return item number ``at`` when it has come, None at the end.
 
-        Raises what ended the request: itself for the caller that leads, a copy for others, Lost
-        for one who may as well ask anew.
+        Raises what ended the request: itself for the caller that leads, a copy for others, and
+        LostError for one who may as well ask anew.
         """
         while True:
             # The leader's limits are those of the request itself.

@@ -14,7 +14,7 @@ from orq_core import (
 )
 from orq_plugins.caching.entry import readable, whole
 from orq_plugins.caching.landing import Landing
-from orq_plugins.caching.sharing import Lost
+from orq_plugins.caching.sharing import LostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,7 +84,7 @@ class Lookup:
                             delivered = True
                         else:
                             collected.append(passed)
-                except Lost:
+                except LostError:
                     continue
                 finally:
                     await flight.leave(call)
@@ -106,7 +106,7 @@ class Lookup:
         try:
             key = await shelf.known_key(call, request, options)
             entry = None if key is None else await shelf.peek(call.runtime, key)
-        except Exception as error:  # noqa: BLE001 - a store that fails is a miss
+        except Exception as error:  # noqa: BLE001 - stores raise what they like; as in a call, one that fails is a miss
             return {"result": "miss", "store": f"failed ({type(error).__name__})", **facts}
         if entry is not None and not readable(entry.items, stream=call.stream):
             entry = None

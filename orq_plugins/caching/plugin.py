@@ -57,7 +57,7 @@ class Caching:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Check the arguments; nothing is opened before the first call."""
-        if secret is not None and not isinstance(secret, bytes):  # pyright: ignore[reportUnnecessaryIsInstance] - untyped callers
+        if secret is not None and not isinstance(secret, bytes):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a type checker pass other things, which are named in the error
             raise ConfigurationError("secret: expected bytes")
         freshness = Freshness(
             ttl=ttl,

@@ -17,7 +17,7 @@ T = TypeVar("T")
 _CHANGEABLE = {"__notes__", "body", "headers", "partial"}
 
 
-class Lost(Exception):  # noqa: N818 - it says that somebody else gave up
+class LostError(Exception):
     """The request ended with the one who made it, before this caller had anything of it."""
 
 
@@ -54,7 +54,7 @@ class Failure:
                 return _own(self._untold)
         # Somebody else's deadline or interruption.
         if not delivered:
-            return Lost()
+            return LostError()
         return StreamInterruptedError("the call whose request this one shared was stopped")
 
 

@@ -95,9 +95,9 @@ class Observation:
             "error_code": error.code if isinstance(error, _TOLD) else None,
             "cache": info.notes.get("caching", {}).get("result"),
             "redactions": _sum(info.notes.get("redaction", {})),
-            "latency_ms": _ms(self.seconds),
-            "ttfb_ms": _ms(self._first),
-            "ttft_ms": _ms(self._first_text),
+            "latency_ms": in_ms(self.seconds),
+            "ttfb_ms": in_ms(self._first),
+            "ttft_ms": in_ms(self._first_text),
             "tokens_per_s": _rate(output, self.seconds, self._first),
             "events": self.events,
             "bytes": info.bytes_received,
@@ -105,7 +105,7 @@ class Observation:
             "output_tokens": output,
             "reasoning_tokens": details.reasoning_tokens if details else None,
             "cached_tokens": cached.cached_tokens if cached else None,
-            "plugin_ms": _ms(self.plugin_seconds),
+            "plugin_ms": in_ms(self.plugin_seconds),
         }
 
 
@@ -123,5 +123,6 @@ def _rate(tokens: object, seconds: float, first: float | None) -> float | None:
     return round(tokens / spent, 1)
 
 
-def _ms(seconds: float | None) -> float | None:
+def in_ms(seconds: float | None) -> float | None:
+    """Return milliseconds, to the microsecond."""
     return None if seconds is None else round(seconds * 1000, 3)

@@ -11,7 +11,7 @@ from orq_core import ConfigurationError, hookimpl
 from orq_core.layers import outcome_of
 from orq_plugins.logging.content import CONTENTS, Content, shown
 from orq_plugins.logging.headers import HEADERS
-from orq_plugins.logging.observation import Observation, _ms
+from orq_plugins.logging.observation import Observation, in_ms
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -104,24 +104,21 @@ class Logging:
             last = before[-1]
             # A plugin may also ask again because of what was answered.
             ended = "ended" if last.error is None else "failed"
-            self._log(
-                _attempt,
-                logging.WARNING,
-                f"attempt {last.number} {ended} ({last.error or last.status}), repeating",
-                call_id=call.id,
-                attempt=last.number,
+            self._tell(
+                call,
+                last.number,
+                f" {ended} ({last.error or last.status}), repeating",
+                level=logging.WARNING,
                 status=last.status,
                 error_type=last.error,
-                latency_ms=_ms(last.seconds),
+                latency_ms=in_ms(last.seconds),
                 request_id=last.request_id,
             )
         if _attempt.isEnabledFor(logging.DEBUG) and self._sampled(call):
-            self._log(
-                _attempt,
-                logging.DEBUG,
-                f"attempt {len(before) + 1}: {http.method} {_plain(http.url)}",
-                call_id=call.id,
-                attempt=len(before) + 1,
+            self._tell(
+                call,
+                len(before) + 1,
+                f": {http.method} {_plain(http.url)}",
                 headers=self._allowed(http.headers),
             )
 
@@ -146,7 +143,7 @@ class Logging:
             try:
                 seen.end()
                 self._end(call, request, seen, error)
-            except Exception as failure:  # noqa: BLE001 - the call goes on
+            except Exception as failure:  # noqa: BLE001 - handlers and notes of others raise what they like; it is reported once and must not end the call
                 self._report(failure)
             # The traceback refers to this frame: without this, a cycle keeps the stream.
             error = None
@@ -173,7 +170,7 @@ class Logging:
         if slow:
             self._log(_call, logging.WARNING, f"slow call: {seconds:.1f} s", **fields)
         if seen.plugin_seconds >= self._slow_plugins:
-            spent = _ms(seen.plugin_seconds)
+            spent = in_ms(seen.plugin_seconds)
             self._log(_call, logging.WARNING, f"plugins took {spent} ms of a call", **fields)
         if not (kept or slow or self._sampled(call)):
             return
@@ -188,28 +185,31 @@ class Logging:
     def _answered(self, call: Call) -> None:
         for attempt in call.info.attempts:
             last = attempt.number == call.info.attempts_begun
-            self._log(
-                _attempt,
-                logging.DEBUG,
-                f"attempt {attempt.number} ended: {attempt.error or attempt.status}",
-                call_id=call.id,
-                attempt=attempt.number,
+            self._tell(
+                call,
+                attempt.number,
+                f" ended: {attempt.error or attempt.status}",
                 status=attempt.status,
-                latency_ms=_ms(attempt.seconds),
+                latency_ms=in_ms(attempt.seconds),
                 headers=self._allowed(call.info.headers) if last else {},
             )
         info = call.info
         if info.attempts_begun > len(info.attempts) and info.status is not None:
             # A stream that is left is told before its attempt is over.
-            self._log(
-                _attempt,
-                logging.DEBUG,
-                f"attempt {info.attempts_begun} left: {info.status}",
-                call_id=call.id,
-                attempt=info.attempts_begun,
+            self._tell(
+                call,
+                info.attempts_begun,
+                f" left: {info.status}",
                 status=info.status,
                 headers=self._allowed(info.headers),
             )
+
+    def _tell(
+        self, call: Call, number: int, said: str, *, level: int = logging.DEBUG, **fields: Any
+    ) -> None:
+        """Tell of one attempt of a call."""
+        said = f"attempt {number}{said}"
+        self._log(_attempt, level, said, call_id=call.id, attempt=number, **fields)
 
     def _event(self, call: Call, seen: Observation) -> None:
         self._log(
@@ -230,7 +230,7 @@ class Logging:
     def _log(self, logger: logging.Logger, level: int, message: str, **fields: Any) -> None:
         try:
             logger.log(level, message, extra=fields)
-        except Exception as failure:  # noqa: BLE001 - the call goes on
+        except Exception as failure:  # noqa: BLE001 - handlers and notes of others raise what they like; it is reported once and must not end the call
             self._report(failure)
 
     def _report(self, failure: Exception) -> None:

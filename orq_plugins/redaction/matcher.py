@@ -58,7 +58,7 @@ class _Compiled:
         try:
             if accept is not None and not accept(found[0]):
                 return None
-        except Exception as error:  # noqa: BLE001 - whatever it is, the call must not go on
+        except Exception as error:  # noqa: BLE001 - raised again as an error of this library, without the original's text, which may quote private values
             raise _failed(self.detector.entity, error) from None
         head = None if self.head is None else self.head.match(text, start, found.end())
         value = start if head is None else head.end()
@@ -218,7 +218,7 @@ def _asked(detector: CallableDetector, text: str, at: int) -> list[Match]:
     try:
         found = detector.find(text[at:])
         return [Match(at + start, at + end, entity) for start, end, entity in found]
-    except Exception as error:  # noqa: BLE001 - whatever it is, the call must not go on
+    except Exception as error:  # noqa: BLE001 - raised again as an error of this library, without the original's text, which may quote private values
         raise _failed(detector.entity, error) from None
 
 

@@ -48,7 +48,7 @@ class Retries:
     def __init__(
         self,
         *,
-        policy: RetryPolicy | RetryConfig | int | None = RetryPolicy(),  # noqa: B008 - frozen
+        policy: RetryPolicy | RetryConfig | int | None = RetryPolicy(),
         budget: float | None = 10.0,
         budget_refill: float = 0.1,
         random: Callable[[], float] = _random,
@@ -132,7 +132,7 @@ class Retries:
 
     def _course(self, call: Call, request: ChatCompletionRequest) -> Course:
         timing = self._schedule(call)
-        assert timing is not None  # noqa: S101 - orq_wrap_create looked
+        assert timing is not None  # noqa: S101 - tells type checkers: this layer is only part of calls for which there is a schedule
         if call.info.attempts_begun:
             # Another model, or another question: under one key it would get the first one's answer.
             self._anew[call] = self._anew.get(call, 1) + 1

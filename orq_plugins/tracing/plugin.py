@@ -61,7 +61,7 @@ class Tracing:
         if content != "off" and names.names["input_messages"] is None:
             raise ConfigurationError(f"content: semconv {names.version} has no attribute for it")
         try:
-            from orq_plugins.tracing import telemetry, traced  # noqa: PLC0415 - need the extra
+            from orq_plugins.tracing import telemetry, traced  # noqa: PLC0415 - these need OpenTelemetry, an extra that may not be installed
         except ImportError:
             raise ConfigurationError(
                 "Tracing needs opentelemetry-api: pip install 'orq-core[otel]'",
@@ -104,5 +104,5 @@ class Tracing:
             context = traced.attempt(call, http)
             if self._send is not None:
                 self._send(http, context)
-        except Exception as failure:  # noqa: BLE001 - the call goes on
+        except Exception as failure:  # noqa: BLE001 - tracers and exporters raise what they like; it is reported once and must not end the call
             self._telemetry.report(failure)

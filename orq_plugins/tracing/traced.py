@@ -39,7 +39,7 @@ class Traced:
                 if span is not None:
                     try:
                         span.item(item)
-                    except Exception as failure:  # noqa: BLE001 - the call goes on
+                    except Exception as failure:  # noqa: BLE001 - tracers and exporters raise what they like; it is reported once and must not end the call
                         report(failure)
                 yield item
         except BaseException as caught:
@@ -49,7 +49,7 @@ class Traced:
             if span is not None:
                 try:
                     span.end(error)
-                except Exception as failure:  # noqa: BLE001 - tracing fails open
+                except Exception as failure:  # noqa: BLE001 - tracers and exporters raise what they like; it is reported once and must not end the call
                     report(failure)
             # The traceback refers to this frame: without this, a cycle keeps the stream.
             error = None
@@ -68,6 +68,6 @@ class Traced:
             self._attempts = span.attempts
             if self._content:
                 span.show(request)
-        except Exception as failure:  # noqa: BLE001 - tracing fails open
+        except Exception as failure:  # noqa: BLE001 - tracers and exporters raise what they like; it is reported once and must not end the call
             self._telemetry.report(failure)
         return span

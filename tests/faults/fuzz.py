@@ -20,7 +20,7 @@ from tests.shared import exchanges
 with atheris.instrument_imports(include=["orq_core"]):
     from orq_core import OrqError
     from orq_core._answers import AnswerReader, unfolded
-    from orq_core._sse import Decoder, Event, EventTooLarge
+    from orq_core._sse import Decoder, Event, EventTooLargeError
     from orq_core.models import make_converter, to_dict
 
 LIMIT = 4096  # bytes of an event, few enough to be reached
@@ -57,7 +57,7 @@ def decoded(parts: list[bytes]) -> tuple[list[object], bool]:
         for part in parts:
             events += decoder.feed(part)
         events += decoder.flush()
-    except EventTooLarge as error:
+    except EventTooLargeError as error:
         events += [Event(each) if isinstance(each, bytes) else each for each in error.blocks]
         too_large = True
     return [(e.data, e.event, e.id, e.retry, e.fields) for e in events], too_large

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from orq_core import ChatCompletion, ChatCompletionChunk, OrqError, to_dict
 from orq_core._accumulate import Accumulator, chunks_of
 from orq_core._answers import AnswerReader, unfolded
-from orq_core._sse import Decoder, EventTooLarge
+from orq_core._sse import Decoder, EventTooLargeError
 from orq_core.models import make_converter
 from orq_core.testing import DONE, chunk, completion, event
 from orq_plugins.caching.entry import pack, unpack
@@ -124,7 +124,7 @@ def test_a_decoder_holds_no_more_than_its_limit(data: bytes, cuts: list[int]):
         for piece in parts(data * 20, cuts):
             decoder.feed(piece)
             assert decoder._size + decoder._pieces_size <= LIMIT
-    except EventTooLarge:
+    except EventTooLargeError:
         pass
 
 

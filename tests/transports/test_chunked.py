@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orq_core.transports._chunked import BadFraming, Chunks
+from orq_core.transports._chunked import BadFramingError, Chunks
 
 LAST = b"0\r\n\r\n"
 
@@ -59,7 +59,7 @@ def test_it_takes_nothing_for_whole_that_http_client_does_not(
     data = sound[:at] + noise + sound[at + 1 :]
     try:
         content, chunks = fed(data, cuts)
-    except BadFraming:
+    except BadFramingError:
         return
     if chunks.ended:
         response = http.client.HTTPResponse(
@@ -90,7 +90,7 @@ def test_it_takes_nothing_for_whole_that_http_client_does_not(
 )
 def test_what_is_no_chunk_is_refused(data: bytes) -> None:
     for cuts in ([], list(range(len(data)))[:400]):
-        with pytest.raises(BadFraming):
+        with pytest.raises(BadFramingError):
             fed(data, cuts)
 
 

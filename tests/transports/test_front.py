@@ -13,7 +13,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError
 
 from orq_core.transports._aiohttp_front import Front
-from orq_core.transports._chunked import BadFraming
+from orq_core.transports._chunked import BadFramingError
 
 HEAD = b"HTTP/1.1 200 OK\r\nX-Name: value\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -188,11 +188,11 @@ def test_broken_framing_ends_the_body() -> None:
         assert await body.readany() == b"hello"
         wire.protocol.data_received(b"zz\r\n")
         assert wire.closed
-        with pytest.raises(BadFraming):
+        with pytest.raises(BadFramingError):
             await body.readany()
         wire.protocol.data_received(b"more")
         wire.protocol.connection_lost(None)
-        assert isinstance(body.exception(), BadFraming)
+        assert isinstance(body.exception(), BadFramingError)
 
     asyncio.run(main())
 

@@ -133,7 +133,7 @@ def loading(factory: Factory) -> list[Verdict]:
             plugin_manager([plugin], discover=False)
     except OrqError as error:
         problem = str(error)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the verdict
+    except Exception as error:  # noqa: BLE001 - whatever the plugin under test raises is the verdict on it
         problem = f"{type(error).__name__} when the plugin was made"
         where = Origin(factory if plugin is None else plugin, factory).of_error(error)
     origin = Origin(factory if plugin is None else plugin, factory)

@@ -34,7 +34,7 @@ class CheckItem(pytest.Item):
 
     def __init__(self, *, check: Check, **arguments: Any) -> None:
         """Run this one."""
-        super().__init__(**arguments)  # pyright: ignore[reportUnknownMemberType] - pytest's own
+        super().__init__(**arguments)  # pyright: ignore[reportUnknownMemberType] - pytest does not say what its nodes take
         self._check = check
 
     def runtest(self) -> None:

@@ -99,7 +99,7 @@ class Talk:
                     pass
             else:
                 facts.items.append(to_dict(answer))
-        except Exception as error:  # noqa: BLE001 - a fact like any other
+        except Exception as error:  # noqa: BLE001 - what a call of the plugin's raises is compared with what other calls came to, and not raised
             facts.error = type(error).__name__
 
     async def _interleaved(self) -> list[Facts]:
@@ -108,7 +108,7 @@ class Talk:
             open_ones = [(await self._create(each), each) for each in facts]
             while open_ones:
                 open_ones = [pair for pair in open_ones if await self._step(*pair)]
-        except Exception as error:  # noqa: BLE001 - told in the verdict
+        except Exception as error:  # noqa: BLE001 - nothing is swallowed: the verdict tells of it
             facts[0].error = type(error).__name__
         return facts
 
@@ -138,7 +138,7 @@ def isolation(mode: Mode, factory: Factory, options: Options, *, stream: bool) -
     def work() -> None:
         try:
             problems.append(_compared(mode, plugin, options, stream=stream))
-        except Exception:  # noqa: BLE001 - a client that can't be opened or closed
+        except Exception:  # noqa: BLE001 - a client that can't be opened or closed; the kit's scenarios have told of it
             problems.append(FAILED)
 
     # A plugin that holds a lock across a yield would hold this thread as well.
@@ -147,7 +147,7 @@ def isolation(mode: Mode, factory: Factory, options: Options, *, stream: bool) -
     thread.join(_PATIENCE + 1)
     where = origin.writes()
     if not problems:
-        frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 - no public way to a thread's frame
+        frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 - documented in spite of its name, and the only way to the frame of another thread
         where = origin.of_frame(frame) or where
         problems = ["two calls wait for each other"]
     if problems[0] is not FAILED:

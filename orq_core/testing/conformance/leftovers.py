@@ -37,7 +37,7 @@ class Inventory:
         definition = seen.origin.definition
         found: list[tuple[str, str]] = []
         for thread in set(threading.enumerate()) - self.threads:
-            frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 - no public way to a thread's frame
+            frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 - documented in spite of its name, and the only way to the frame of another thread
             where = seen.origin.of_frame(frame) or opened or definition
             found.append((f"the thread {thread.name!r} runs on", where))
         for number, target in _descriptors().items():
@@ -49,11 +49,11 @@ class Inventory:
 
 def _descriptors() -> dict[str, str]:
     for folder in _DESCRIPTORS:
-        if os.path.isdir(folder):  # noqa: PTH112 - the listing opens one itself
+        if os.path.isdir(folder):  # noqa: PTH112 - the folder is listed and its entries are read as text below, for every step of a check
             targets: dict[str, str] = {}
-            for number in os.listdir(folder):  # noqa: PTH208 - names, not paths, are asked for
+            for number in os.listdir(folder):  # noqa: PTH208 - the entries are numbers of descriptors, which are wanted as text
                 try:
-                    targets[number] = os.readlink(f"{folder}/{number}")  # noqa: PTH115 - as text, like sockets' names
+                    targets[number] = os.readlink(f"{folder}/{number}")  # noqa: PTH115 - what a descriptor refers to is compared as text; of a socket it is no path
                 except OSError:
                     continue
             return targets

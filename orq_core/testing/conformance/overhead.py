@@ -66,7 +66,7 @@ def overhead(mode: Mode, factory: Factory, options: Options) -> tuple[list[Verdi
     """Measure, and judge by the limit if there is one; None for a plugin that does not work."""
     try:
         figure = event_us(mode, factory, options)
-    except (Exception, asyncio.CancelledError):  # noqa: BLE001 - the scenarios told already
+    except (Exception, asyncio.CancelledError):  # noqa: BLE001 - only the time is wanted here; the scenarios have told of what the plugin raises
         return [], None
     bench = Bench("overhead", f"{mode.name}-stream", Origin(factory(), factory).definition)
     limit = options.max_event_us

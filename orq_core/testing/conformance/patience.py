@@ -51,7 +51,7 @@ class Patience:
             self._task.get_loop().call_soon_threadsafe(self._cancel)
             return
         if self._seen is not None:
-            frame = sys._current_frames().get(self._thread_id)  # noqa: SLF001 - no public way to a thread's frame
+            frame = sys._current_frames().get(self._thread_id)  # noqa: SLF001 - documented in spite of its name, and the only way to the frame of another thread
             origin = self._seen.origin
             self._seen.stuck = origin.of_frame(frame) or origin.definition
             del frame

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import inspect
 import weakref
 from contextvars import copy_context
 from functools import partial
@@ -17,6 +17,7 @@ from orq_core.testing.conformance.seen import Passed
 if TYPE_CHECKING:
     from collections.abc import Generator
     from contextvars import Context
+    from types import FrameType
 
     from orq_core.call import Call, Items, Layer, Proceed
     from orq_core.models import ChatCompletionRequest
@@ -80,7 +81,7 @@ class Probes:
         """See what goes into the plugin, and which of its lines asks for it."""
         del call
         seen, ending, count = self._seen, "ok", 0
-        seen.asked = seen.origin.of_frame(sys._getframe().f_back) or seen.asked  # noqa: SLF001 - documented in spite of its name, and what `inspect.currentframe` calls
+        seen.asked = seen.origin.of_frame(_caller()) or seen.asked
         try:
             async for item in proceed(request):
                 count += 1
@@ -89,7 +90,7 @@ class Probes:
                 passed = Passed(to_dict(item))
                 seen.inside.append(passed)
                 yield item
-                passed.where = seen.origin.of_frame(sys._getframe().f_back)  # noqa: SLF001 - documented in spite of its name, and what `inspect.currentframe` calls
+                passed.where = seen.origin.of_frame(_caller())
                 seen.asked = passed.where or seen.asked
                 if seen.leaving and not seen.read_late:
                     seen.read_late, seen.asked_late = True, passed.where
@@ -134,6 +135,14 @@ def _left_open(seen: Seen) -> list[str]:
         if items is not None and not items.ag_running and (where := suspended_at(items)):
             found.append(where)
     return found
+
+
+def _caller() -> FrameType | None:
+    """Return the frame that called, or resumed, the one that asks."""
+    frame = inspect.currentframe()
+    for _ in range(2):
+        frame = frame and frame.f_back
+    return frame
 
 
 def _yielding(seen: Seen) -> str | None:

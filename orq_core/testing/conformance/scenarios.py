@@ -86,7 +86,7 @@ async def cancel(act: Act) -> None:
     task = asyncio.ensure_future(read_all(act))
     loop = asyncio.get_running_loop()
     latest = loop.time() + _PATIENCE
-    while not (act.gate.reached or task.done()) and loop.time() < latest:  # noqa: ASYNC110 - either may come, in a thread too
+    while not (act.gate.reached or task.done()) and loop.time() < latest:  # noqa: ASYNC110 - waits for one of two things, of which a thread that knows no loop may set one
         await asyncio.sleep(0.001)
     act.seen.leaving = not task.done()
     task.cancel()

@@ -132,7 +132,7 @@ def _go(
 async def _acted(scenario: Scenario, act: Act) -> None:
     try:
         await scenario.act(act)
-    except (Exception, asyncio.CancelledError, Interrupted) as error:  # noqa: BLE001 - judged afterwards
+    except (Exception, asyncio.CancelledError, Interrupted) as error:  # noqa: BLE001 - kept in the scene, where each rule judges it afterwards
         act.seen.failed(error)
         if isinstance(error, Interrupted):
             # The script refers to it, and it to the script.
@@ -142,7 +142,7 @@ async def _acted(scenario: Scenario, act: Act) -> None:
 async def _closed(mode: Mode, client: Any, seen: Seen) -> None:
     try:
         await mode.close(client)
-    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the plugin's own end
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - kept in the scene: closing the plugin is judged like any other step
         seen.closing_failed = type(error).__name__
         seen.closing_where = seen.origin.of_error(error)
 

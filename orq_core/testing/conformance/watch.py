@@ -57,7 +57,7 @@ _EXCUSED = ("<frozen importlib", "linecache.py", "logging/__init__.py", "logging
 _WAIT = threading.Condition.wait.__code__  # of events, queues, futures and semaphores too
 _START = threading.Thread.start.__code__  # waits for a moment, whoever starts a thread
 
-_REFUSE = _runtime._refuse.__code__  # noqa: SLF001 - where `drive` meets what suspends
+_REFUSE = _runtime._refuse.__code__  # noqa: SLF001 - the watch tells by its code object that blocking code was made to wait; it has no public name
 _BEAT = 0.01  # seconds between two beats
 _STALL = 0.15  # seconds without a beat
 
@@ -86,7 +86,7 @@ class Watch:
     # What a profiler calls is not traced, and so not counted by coverage.
     def _look(
         self, frame: FrameType, event: str, argument: Any
-    ) -> None:  # pragma: no cover - see above
+    ) -> None:  # pragma: no cover - the profiler calls it, which coverage can't see
         if event == "c_call":
             if getattr(argument, "__name__", None) in _NAMES:
                 self._judge(frame, argument)
@@ -100,7 +100,9 @@ class Watch:
             del step
             self._seen.suspended = where or self._seen.origin.definition
 
-    def _judge(self, frame: FrameType, function: Any) -> None:  # pragma: no cover - see above
+    def _judge(
+        self, frame: FrameType, function: Any
+    ) -> None:  # pragma: no cover - the profiler calls it, which coverage can't see
         name = blocking_call(function)
         if name is None or _excused(frame):
             return
@@ -111,7 +113,9 @@ class Watch:
         if self.armed and self._seen.mode.is_async:
             self._seen.blocked.append((name, where))
 
-    def _judge_wait(self, frame: FrameType) -> None:  # pragma: no cover - see above
+    def _judge_wait(
+        self, frame: FrameType
+    ) -> None:  # pragma: no cover - the profiler calls it, which coverage can't see
         timeout = frame.f_locals["timeout"]
         if (timeout is not None and timeout <= 0) or _excused(frame):
             return
@@ -120,7 +124,9 @@ class Watch:
             self._seen.blocked.append(("a wait of threading", where))
 
 
-def blocking_call(function: Any) -> str | None:  # pragma: no cover - see above
+def blocking_call(
+    function: Any,
+) -> str | None:  # pragma: no cover - the profiler calls it, which coverage can't see
     """Name a built-in function that waits for a disk, a network, a process or a clock."""
     name: str = function.__name__
     owner = getattr(function, "__self__", None)
@@ -137,7 +143,9 @@ def blocking_call(function: Any) -> str | None:  # pragma: no cover - see above
     return None
 
 
-def _excused(frame: FrameType | None) -> bool:  # pragma: no cover - see above
+def _excused(
+    frame: FrameType | None,
+) -> bool:  # pragma: no cover - the profiler calls it, which coverage can't see
     while frame is not None:
         filename = frame.f_code.co_filename
         if filename.startswith(_EXCUSED[0]) or filename.endswith(_EXCUSED[1:]):
@@ -148,7 +156,9 @@ def _excused(frame: FrameType | None) -> bool:  # pragma: no cover - see above
     return False
 
 
-def _waits(step: Any, seen: Seen) -> str | None:  # pragma: no cover - see above
+def _waits(
+    step: Any, seen: Seen
+) -> str | None:  # pragma: no cover - the profiler calls it, which coverage can't see
     """Name the plugin's innermost line that waits: in a chain of awaits, or in its generators."""
     return waiting_line(seen) or _innermost(step, seen)
 
@@ -164,7 +174,9 @@ def waiting_line(seen: Seen) -> str | None:
     return found
 
 
-def _innermost(step: Any, seen: Seen) -> str | None:  # pragma: no cover - see above
+def _innermost(
+    step: Any, seen: Seen
+) -> str | None:  # pragma: no cover - the profiler calls it, which coverage can't see
     found = None
     while step is not None:
         frame = getattr(step, "cr_frame", None) or getattr(step, "ag_frame", None)
@@ -205,7 +217,7 @@ class Heart:
         while not self._stop.wait(_BEAT):
             if time.monotonic() - self._last < _STALL:
                 continue
-            frame = sys._current_frames().get(self._thread_id)  # noqa: SLF001 - no public way to a thread's frame
+            frame = sys._current_frames().get(self._thread_id)  # noqa: SLF001 - documented in spite of its name, and the only way to the frame of another thread
             while frame is not None and frame.f_code.co_filename == __file__:
                 frame = frame.f_back  # the profiler, in the middle of a look
             where = self._seen.origin.of_frame(frame)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from orq_core import Runtime
 
 
-SECRET = "orq-secret"  # noqa: S105 - a key, not what is under it
+SECRET = "orq-secret"  # noqa: S105 - the name under which stores keep the secret, not the secret
 """The key of the secret that all other keys are made with: without it nothing is found again."""
 
 

@@ -33,8 +33,8 @@ class Sealed:
     def __init__(self, store: Store, key: bytes, *, previous: Sequence[bytes] = ()) -> None:
         """Check the keys."""
         try:
-            from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - an extra
-            from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - of an extra
+            from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - cryptography is an extra, which only users of sealed stores have
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - cryptography is an extra, which only users of sealed stores have
         except ImportError:
             raise ConfigurationError(
                 "Sealed needs cryptography: pip install 'orq-core[encryption]'",
