@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import runpy
 from pathlib import Path
@@ -14,7 +15,9 @@ SNIPPETS = sorted((DOCS / "code").glob("*.py"))
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda path: path.stem)
-def test_snippet_runs(snippet, orq_router, monkeypatch, capsys):
+def test_snippet_runs(snippet, orq_router, monkeypatch, capsys, caplog):
+    # A snippet sets it; this puts it back for the tests that follow.
+    caplog.set_level(logging.NOTSET, "orq.call")
     monkeypatch.setenv("ORQ_API_KEY", "sk-fake")
     monkeypatch.setenv("ORQ_SERVER_URL", orq_router.url)
     monkeypatch.setenv("ORQ_PLUGINS", "retries")  # what this package brings, and no other
