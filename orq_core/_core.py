@@ -10,8 +10,8 @@ from attrs import define, field
 
 from orq_core._hook_calls import HookFailedError, call, call_hook
 from orq_core._http import Wire
+from orq_core._let_end import let_end
 from orq_core._origins import Origin
-from orq_core._pipeline import let_end
 from orq_core._runtime import is_in_a_loop, run_alone
 from orq_core.errors import ConfigurationError, OrqError, PluginError
 from orq_core.models import make_converter

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from orq_core import ChatCompletion, OrqError, ResponseDecodeError, StreamError
 from orq_core._json import is_list, is_object
-from orq_plugins.redaction.setup import answer_rewriter, scanners
+from orq_plugins.redaction.assembly import answer_rewriter, scanners
 from orq_plugins.redaction.window import TextWindow, joined
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, fields
 
 from orq_core import ConfigurationError, OrqError, hookimpl
+from orq_plugins.redaction.assembly import answer_rewriter
 from orq_plugins.redaction.detectors import DEFAULT, CallableDetector
 from orq_plugins.redaction.failures import redact_error
 from orq_plugins.redaction.literals import Literals
@@ -14,7 +15,6 @@ from orq_plugins.redaction.matcher import Matcher
 from orq_plugins.redaction.request import RequestRewriter
 from orq_plugins.redaction.rewriting import AnswerRedactor, Redactor, Restorer, Tally
 from orq_plugins.redaction.settings import Settings, digest_of
-from orq_plugins.redaction.setup import answer_rewriter
 from orq_plugins.redaction.vault import LITERAL, Vault, placeholder_detectors, placeholders
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from orq_core.testing import DONE, chunk, completion, event
 from orq_plugins.caching.entry import pack, unpack
 from orq_plugins.caching.policy import Completeness
 from orq_plugins.redaction import DEFAULT
+from orq_plugins.redaction.assembly import answer_rewriter
 from orq_plugins.redaction.matcher import Matcher
 from orq_plugins.redaction.settings import Settings
-from orq_plugins.redaction.setup import answer_rewriter
 
 CONVERTER = make_converter()
 MATCHER = Matcher.of(DEFAULT)

@@ -86,7 +86,7 @@ class Watch:
     # What a profiler calls is not traced, and so not counted by coverage.
     def _look(
         self, frame: FrameType, event: str, argument: Any
-    ) -> None:  # pragma: no cover - the profiler calls it, which coverage can't see
+    ) -> None:  # pragma: no cover - not traced
         if event == "c_call":
             if getattr(argument, "__name__", None) in _NAMES:
                 self._judge(frame, argument)
@@ -100,9 +100,7 @@ class Watch:
             del step
             self._seen.suspended = where or self._seen.origin.definition
 
-    def _judge(
-        self, frame: FrameType, function: Any
-    ) -> None:  # pragma: no cover - the profiler calls it, which coverage can't see
+    def _judge(self, frame: FrameType, function: Any) -> None:  # pragma: no cover - not traced
         name = blocking_call(function)
         if name is None or _excused(frame):
             return
@@ -113,9 +111,7 @@ class Watch:
         if self.armed and self._seen.mode.is_async:
             self._seen.blocked.append((name, where))
 
-    def _judge_wait(
-        self, frame: FrameType
-    ) -> None:  # pragma: no cover - the profiler calls it, which coverage can't see
+    def _judge_wait(self, frame: FrameType) -> None:  # pragma: no cover - not traced
         timeout = frame.f_locals["timeout"]
         if (timeout is not None and timeout <= 0) or _excused(frame):
             return
@@ -124,9 +120,7 @@ class Watch:
             self._seen.blocked.append(("a wait of threading", where))
 
 
-def blocking_call(
-    function: Any,
-) -> str | None:  # pragma: no cover - the profiler calls it, which coverage can't see
+def blocking_call(function: Any) -> str | None:  # pragma: no cover - not traced
     """Name a built-in function that waits for a disk, a network, a process or a clock."""
     name: str = function.__name__
     owner = getattr(function, "__self__", None)
@@ -143,9 +137,7 @@ def blocking_call(
     return None
 
 
-def _excused(
-    frame: FrameType | None,
-) -> bool:  # pragma: no cover - the profiler calls it, which coverage can't see
+def _excused(frame: FrameType | None) -> bool:  # pragma: no cover - not traced
     while frame is not None:
         filename = frame.f_code.co_filename
         if filename.startswith(_EXCUSED[0]) or filename.endswith(_EXCUSED[1:]):
@@ -156,9 +148,7 @@ def _excused(
     return False
 
 
-def _waits(
-    step: Any, seen: Seen
-) -> str | None:  # pragma: no cover - the profiler calls it, which coverage can't see
+def _waits(step: Any, seen: Seen) -> str | None:  # pragma: no cover - not traced
     """Name the plugin's innermost line that waits: in a chain of awaits, or in its generators."""
     return waiting_line(seen) or _innermost(step, seen)
 
@@ -174,9 +164,7 @@ def waiting_line(seen: Seen) -> str | None:
     return found
 
 
-def _innermost(
-    step: Any, seen: Seen
-) -> str | None:  # pragma: no cover - the profiler calls it, which coverage can't see
+def _innermost(step: Any, seen: Seen) -> str | None:  # pragma: no cover - not traced
     found = None
     while step is not None:
         frame = getattr(step, "cr_frame", None) or getattr(step, "ag_frame", None)

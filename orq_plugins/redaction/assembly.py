@@ -1,4 +1,4 @@
-"""Scanners and windows as the settings want them."""
+"""Scanners, windows and rewriters, put together as the settings want them."""
 
 from __future__ import annotations
 
