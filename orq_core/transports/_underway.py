@@ -24,7 +24,7 @@ class Underway:
         self.ended = False
         self._asked: set[HTTPConnection] = set()
         self._answers: WeakSet[RequestsResponse] = WeakSet()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the collector may run in between, and an interrupt come
 
     def ask(self, connection: HTTPConnection) -> None:
         """Take a connection on which a head is waited for; raises after the end."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
+from orq_plugins._lock import Lock
 from orq_plugins.redaction.vault import LITERAL, placeholders
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Literals:
         """Leave the literal placeholders of known entities to others."""
         self._known = frozenset(known)
         self._learnt = frozenset[str]()
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def learn(self, entities: frozenset[str]) -> bool:
         """Look for the placeholders of these too; tell whether any is new."""

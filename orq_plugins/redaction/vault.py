@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from orq_plugins._lock import Lock
 from orq_plugins.redaction.detectors import Detector
 from orq_plugins.redaction.matcher import Matcher
 
@@ -33,7 +33,7 @@ class Vault:
 
     def __init__(self) -> None:
         """Begin empty."""
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._values: dict[str, str] = {}
         self._placeholders: dict[tuple[str, str], str] = {}
         self._numbers: dict[str, int] = {}

@@ -84,12 +84,12 @@ OURS = orq_core.__path__[0]
 
 
 @contextlib.contextmanager
-def interrupted_at(line: int) -> Iterator[list[int]]:
-    """Raise KeyboardInterrupt before the n-th line of this library that runs."""
+def interrupted_at(line: int, within: str) -> Iterator[list[int]]:
+    """Raise KeyboardInterrupt before the n-th line that runs of files whose path begins so."""
     seen = [0]
 
     def trace(frame: Any, what: str, _: Any) -> Any:
-        if not frame.f_code.co_filename.startswith(OURS):
+        if not frame.f_code.co_filename.startswith(within):
             return None
         if what == "line":
             seen[0] += 1
@@ -107,15 +107,23 @@ def interrupted_at(line: int) -> Iterator[list[int]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("within", "step"),
+    [
+        pytest.param(OURS, 11, id="all"),
+        pytest.param(f"{OURS}/transports/_underway", 1, id="what is waited for"),
+        pytest.param(f"{OURS}/_feed", 1, id="feed"),
+    ],
+)
 # Between two lines a socket may have no owner yet, so the collector closes it, and says so.
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_ctrl_c_between_any_two_lines(stream: bool) -> None:
+def test_ctrl_c_between_any_two_lines(stream: bool, within: str, step: int) -> None:
     with RawServer(serve) as server, nothing_left(server):
-        for at in itertools.count(1, 11):
+        for at in itertools.count(1, step):
             with orq_core.Orq(**arguments(server)) as client:
                 read_whole(client, "first", stream=True)
-                with interrupted_at(at) as seen, contextlib.suppress(KeyboardInterrupt):
+                with interrupted_at(at, within) as seen, contextlib.suppress(KeyboardInterrupt):
                     read_whole(client, f"stopped-{at}", stream)
                 assert read_whole(client, f"next-{at}", stream=False) == text_of(f"next-{at}")
                 if seen[0] < at:

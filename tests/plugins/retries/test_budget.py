@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import threading
 from typing import Any
-
-import pytest
 
 from orq_core import InternalServerError, hookimpl
 from orq_core.testing import Mode, reply
@@ -96,30 +92,6 @@ def test_threads_share_it() -> None:
     for thread in threads:
         thread.join()
     assert sum(spent) == 1000
-
-
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_fork_while_another_thread_is_at_work() -> None:
-    """The child has neither that thread nor any use for its lock."""
-    budget = Budget(2, 1)
-    held, done = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with budget._lock:
-            held.set()
-            done.wait(10)
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    held.wait(10)
-    child = os.fork()
-    if child == 0:
-        signal.alarm(5)  # ends it if it hangs
-        os._exit(0 if budget.spend("a") else 1)
-    done.set()
-    holder.join()
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_it_remembers_a_bounded_number() -> None:
