@@ -23,11 +23,13 @@ def _number(value: float, unit: str = "") -> str:
 
 def targets(rows: list[Row]) -> str:
     """Write the promised figures as a table."""
-    lines = ["| figure | reached | target | |", "| --- | --: | --: | --- |"]
+    lines = ["| figure | reached | target | | the floor's |", "| --- | --: | --: | --- | --: |"]
     for row in rows:
         goal = "" if row.target == float("inf") else f"{'≤' if row.most else '≥'} {row.target:g}"
+        floor = "" if row.floor is None else _number(row.floor)
         verdict = "" if not goal else "yes" if row.met else "**no**"
-        lines.append(f"| {row.name} | {_number(row.value, row.unit)} | {goal} | {verdict} |")
+        cells = row.name, _number(row.value, row.unit), goal, verdict, floor
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
