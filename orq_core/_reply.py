@@ -16,16 +16,15 @@ from orq_core.errors import (
     OrqError,
     ResponseDecodeError,
     StreamError,
-    StreamInterruptedError,
     StreamTruncatedError,
 )
 from orq_core.errors._from_status import known_headers
 from orq_core.errors._scrub import Scrub
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from orq_core._answers import Piece
+    from orq_core._answers import Piece, StreamReader
     from orq_core._http import Wire
     from orq_core.call import Call, Item
     from orq_core.limits import Limits
@@ -45,7 +44,6 @@ class Reply:
     __slots__ = (
         "_began",
         "_call",
-        "_delivered",
         "_headers",
         "_key",
         "_opened",
@@ -54,6 +52,7 @@ class Reply:
         "_response",
         "_responses",
         "_wire",
+        "another",
     )
 
     def __init__(
@@ -75,7 +74,7 @@ class Reply:
         self._response: Response | None = None
         self._opened: tuple[Response, AnswerReader, Limits] | None = None
         self._over = False
-        self._delivered = False
+        self.another = False  # whether the next wait is for another event than the last one was
 
     def __aiter__(self) -> Reply:
         """Return itself."""
@@ -90,7 +89,7 @@ class Reply:
         try:
             response, reader, limits = self._opened or await self._send()
             info, now = self._call.info, self._call.runtime.now
-            if self._delivered:
+            if self.another:
                 # What the caller did with the last event is no time of the server's.
                 limits.enter("idle")
             while not reader.done:
@@ -98,7 +97,7 @@ class Reply:
                 try:
                     data = await response.receive()
                 except APIConnectionError as error:
-                    data = _broken(reader, error)
+                    data = reader.broken(error)
                 came = now()
                 info.waited += came - asked
                 info.bytes_received += len(data)
@@ -107,7 +106,7 @@ class Reply:
                     limits.remaining()
                     continue
                 # Only an event is progress: comments alone must not hold a stream open.
-                self._delivered = True
+                self.another = True
                 return batch
             ended, reader.error = reader.error, None
             if ended is not None and (partial := self._settled(ended, reader.partial)):
@@ -119,6 +118,20 @@ class Reply:
             raise
         self._end(None, whole=True)
         raise StopAsyncIteration
+
+    def singles(self) -> tuple[Iterator[bytes], AnswerReader, StreamReader, Limits] | None:
+        """Return what receives events that come one at a time, and what they are read by.
+
+        None unless the answer is a stream between two events, and a `ByChunk`.
+        """
+        if self._opened is None:
+            return None
+        response, reader, limits = self._opened
+        events, singles = reader.events, getattr(response, "singles", None)
+        if singles is None or events is None or events.done or not events.decoder.between:
+            return None
+        content = singles()
+        return None if content is None else (content, reader, events, limits)
 
     async def aclose(self) -> None:
         """End the attempt; idempotent."""
@@ -227,20 +240,3 @@ class Reply:
         finally:
             # Its traceback refers to this frame.
             del ended
-
-
-def _broken(reader: AnswerReader, error: APIConnectionError) -> bytes:
-    """Tell of a connection that broke; after the last word that is as good as its end."""
-    if reader.complete:
-        return b""
-    try:
-        if not reader.is_events:
-            raise error
-        raise StreamInterruptedError(
-            f"the connection broke after {reader.delivered} events of the stream",
-            partial=reader.partial,
-            delivered=reader.delivered,
-        ) from error
-    finally:
-        # Its traceback refers to this frame.
-        del error

@@ -22,7 +22,7 @@ STREAMS = [each for each in exchanges() if "data:" in each.body] if SHARED.exist
 
 def reader(*, templates: bool = True, converter: Any = CONVERTER) -> StreamReader:
     made = StreamReader(converter, max_event_bytes=2**20)
-    made._templates._off = None if templates else True
+    made.templates._off = None if templates else True
     return made
 
 
@@ -190,4 +190,4 @@ def test_learning_stops_where_it_is_of_no_use() -> None:
     fast = reader()
     for number in range(50):
         fast.read(event({**chunk("a"), "id": f"{number}"}))
-    assert fast._templates._learned < 10
+    assert fast.templates._learned < 10

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 from orq_core._accumulate import Accumulator, chunks_of
 from orq_core._answers.completion import read_completion
 from orq_core._answers.stream import StreamReader
-from orq_core.errors import OrqError, ResponseDecodeError
+from orq_core.errors import (
+    APIConnectionError,
+    OrqError,
+    ResponseDecodeError,
+    StreamInterruptedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +60,6 @@ class AnswerReader:
     __slots__ = (
         "_collected",
         "_converter",
-        "_events",
         "_json",
         "_max_bytes",
         "_pieces",
@@ -64,6 +68,7 @@ class AnswerReader:
         "_stream",
         "done",
         "error",
+        "events",
     )
 
     def __init__(
@@ -79,7 +84,7 @@ class AnswerReader:
         self._stream = stream
         self._status = status
         self._max_bytes = max_bytes
-        self._events: StreamReader | None = None
+        self.events: StreamReader | None = None
         self._pieces: list[bytes] = []
         self._size = 0
         self._json: bool | None = None
@@ -90,21 +95,21 @@ class AnswerReader:
     @property
     def is_events(self) -> bool:
         """Whether this turned out to be an event stream."""
-        return self._events is not None
+        return self.events is not None
 
     @property
     def complete(self) -> bool:
         """Whether everything that matters has arrived although the body goes on."""
-        return self._events is not None and self._events.complete
+        return self.events is not None and self.events.complete
 
     @property
     def delivered(self) -> int:
         """How many events were read."""
-        return 0 if self._events is None else self._events.delivered
+        return 0 if self.events is None else self.events.delivered
 
     def read(self, data: bytes) -> Sequence[Item | Piece]:
         """Take bytes as they arrived and return what the complete items are made of."""
-        events = self._events
+        events = self.events
         if events is not None:
             pieces = events.read(data)
             return pieces if self._stream and not events.done else self._passed(events, pieces)
@@ -129,16 +134,32 @@ class AnswerReader:
     def end(self) -> Sequence[Item | Piece]:
         """Take the end of the body."""
         body = b"".join(self._pieces)
-        if self._events is not None or (self._stream and not body.strip(_BLANK)):
-            events = self._events or self._begin()
+        if self.events is not None or (self._stream and not body.strip(_BLANK)):
+            events = self.events or self._begin()
             return self._passed(events, events.end())
         self.done = True
         completion = read_completion(self._converter, body, self._status)
         return chunks_of(completion) if self._stream else (completion,)
 
+    def broken(self, error: APIConnectionError) -> bytes:
+        """Tell of a connection that broke; after the last word that is as good as its end."""
+        if self.complete:
+            return b""
+        try:
+            if self.events is None:
+                raise error
+            raise StreamInterruptedError(
+                f"the connection broke after {self.events.delivered} events of the stream",
+                partial=self.partial,
+                delivered=self.events.delivered,
+            ) from error
+        finally:
+            # Its traceback refers to this frame.
+            del error
+
     def _begin(self) -> StreamReader:
-        self._events = StreamReader(self._converter, max_event_bytes=self._max_bytes)
-        return self._events
+        self.events = StreamReader(self._converter, max_event_bytes=self._max_bytes)
+        return self.events
 
     def _passed(self, events: StreamReader, pieces: Sequence[Piece]) -> Sequence[Item | Piece]:
         if events.done:

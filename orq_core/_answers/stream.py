@@ -33,20 +33,20 @@ class StreamReader:
     """
 
     __slots__ = (
-        "_decoder",
         "_finished",
         "_structure",
-        "_templates",
+        "decoder",
         "delivered",
         "done",
         "error",
+        "templates",
     )
 
     def __init__(self, converter: Converter, *, max_event_bytes: int) -> None:
         """Read from the beginning of a stream."""
         self._structure = converter.get_structure_hook(ChatCompletionChunk)
-        self._templates = Templates(converter)
-        self._decoder = Decoder(max_event_bytes=max_event_bytes)
+        self.templates = Templates(converter)
+        self.decoder = Decoder(max_event_bytes=max_event_bytes)
         self._finished: dict[int | str, bool] = {}  # each choice seen, and whether it has ended
         self.delivered = 0
         self.done = False
@@ -55,7 +55,7 @@ class StreamReader:
     def read(self, data: bytes) -> list[Piece]:
         """Take bytes as they arrived and return what the complete chunks are made of."""
         try:
-            blocks = self._decoder.blocks(data)
+            blocks = self.decoder.blocks(data)
         except EventTooLargeError as error:
             pieces = self._read(error.blocks)
             if not self.done:
@@ -63,7 +63,7 @@ class StreamReader:
             return pieces
         if len(blocks) == 1 and isinstance(blocks[0], bytes):
             # What arrives of a stream that is not in a hurry.
-            piece = self._templates.find(blocks[0])
+            piece = self.templates.find(blocks[0])
             if piece is not None:
                 self.delivered += 1
                 return [piece]
@@ -71,7 +71,7 @@ class StreamReader:
 
     def end(self) -> list[ChatCompletionChunk]:
         """Take the end of the body; an unfinished answer leaves a StreamTruncatedError."""
-        pieces = self._read(self._decoder.flush())
+        pieces = self._read(self.decoder.flush())
         if not self.done and not self.complete:
             self._fail(
                 StreamTruncatedError(
@@ -97,7 +97,7 @@ class StreamReader:
             return pieces
         for at in range(0, len(blocks), _TOGETHER):
             some = blocks[at : at + _TOGETHER]
-            run = self._templates.run(some) if len(some) >= _WORTHWHILE else None
+            run = self.templates.run(some) if len(some) >= _WORTHWHILE else None
             if run is not None:
                 pieces.append(run)
                 self.delivered += len(run[1])
@@ -108,7 +108,7 @@ class StreamReader:
         return pieces
 
     def _each(self, blocks: list[Block], pieces: list[Piece]) -> None:
-        find = self._templates.find
+        find = self.templates.find
         for block in blocks:
             piece = find(block) if isinstance(block, bytes) else None
             if piece is None:
@@ -144,7 +144,7 @@ class StreamReader:
                 return None
         elif event is not block and self.delivered:
             # The first event is waited for, and seldom like the others.
-            self._templates.learn(data, body)
+            self.templates.learn(data, body)
         chunk: ChatCompletionChunk = self._structure(body, ChatCompletionChunk)
         return chunk
 

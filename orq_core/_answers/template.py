@@ -46,7 +46,7 @@ _SITE = r'"%s"\s*:\s*("(?:[^"\\]|\\.)*")'
 _KEPT = 4  # templates at once: choices and tool calls take turns
 _TRIALS = 3  # templates that may prove useless before learning stops
 
-_text = msgspec.json.Decoder(str).decode
+decode_text = msgspec.json.Decoder(str).decode
 _texts = msgspec.json.Decoder(list[str]).decode
 
 
@@ -108,7 +108,7 @@ class Templates:
         "_last",
         "_learned",
         "_off",
-        "_used",
+        "used",
     )
 
     def __init__(self, converter: Converter) -> None:
@@ -117,7 +117,7 @@ class Templates:
         self._known: Sequence[Template] = ()
         self._last: Template | None = None
         self._learned = 0
-        self._used = 0
+        self.used = 0
         self._off: bool | None = None
 
     def find(self, data: bytes) -> Piece | None:
@@ -129,10 +129,10 @@ class Templates:
                 and len(data) >= template.least
             ):
                 try:
-                    text = _text(data[template.start : template.stop])
+                    text = decode_text(data[template.start : template.stop])
                 except (msgspec.MsgspecError, UnicodeError):
                     continue
-                self._used += 1
+                self.used += 1
                 self._last = template
                 return template, [text]
         return None
@@ -162,7 +162,7 @@ class Templates:
         if len(strings) != len(blocks):
             # A text has quotes of its own. Each would add one, as none of the others is escaped.
             return None
-        self._used += len(strings)
+        self.used += len(strings)
         return template, strings
 
     def learn(self, data: bytes, body: dict[str, Any]) -> None:
@@ -171,7 +171,7 @@ class Templates:
         if self._off is None:
             # Hooks of others may look at the text, so nothing may be read without them.
             self._off = not all(is_generated(hook(each)) for each in _CLASSES)
-        if self._off or self._learned > _TRIALS + self._used // _KEPT:
+        if self._off or self._learned > _TRIALS + self.used // _KEPT:
             return
         template = _template(data, body, hook(ChatCompletionChunk))
         if template is not None:

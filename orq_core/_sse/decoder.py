@@ -33,13 +33,13 @@ class Decoder:
         "_fields",
         "_head",
         "_id",
-        "_max",
         "_pieces",
         "_pieces_size",
         "_retry",
         "_size",
         "comments",
         "last_event_id",
+        "max_event_bytes",
         "retry",
     )
 
@@ -48,7 +48,7 @@ class Decoder:
         self.last_event_id = ""
         self.retry: int | None = None
         self.comments = 0
-        self._max = max_event_bytes
+        self.max_event_bytes = max_event_bytes
         self._head: bytes | None = b""  # the first bytes, until they can't be a BOM any more
         self._after_cr = False
         self._pieces: list[bytes] = []  # of the line that has no end yet
@@ -68,6 +68,12 @@ class Decoder:
         """Whether a block or line has begun and has not ended."""
         return bool(self._data or self._fields or self._pieces or self._head)
 
+    @property
+    def between(self) -> bool:
+        """Whether an event begins with the next byte, and is no more than its own lines say."""
+        begun = self._size or self._pieces or self._after_cr or self._head is not None
+        return not begun and not self.last_event_id
+
     def feed(self, data: bytes) -> list[Event]:
         """Take the next bytes. Raises EventTooLargeError, which ends the use of this decoder."""
         return [Event(each) if isinstance(each, bytes) else each for each in self.blocks(data)]
@@ -77,11 +83,11 @@ class Decoder:
 
         Raises EventTooLargeError, as `feed` does.
         """
-        begun = self._size or self._pieces or self._after_cr or self._head is not None
-        if not begun and data.find(b"\n") == len(data) - 2 and len(data) <= self._max:
+        most = self.max_event_bytes
+        if self.between and data.find(b"\n") == len(data) - 2 and len(data) <= most:
             # One line and a blank one: what a paced stream brings at a time, nothing but data.
-            simple = not self.last_event_id and b"\r" not in data
-            if simple and data.startswith(_DATA) and data.endswith(b"\n"):
+            simple = data.startswith(_DATA) and b"\r" not in data
+            if simple and data.endswith(b"\n"):
                 return [data[len(_DATA) : -2]]
         if self._head is not None:
             data = self._head + data
@@ -97,7 +103,7 @@ class Decoder:
             self._after_cr = data.endswith(b"\r")
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         blocks: list[Block] = []
-        if self._pieces_size <= len(data) <= self._max and not self._size and b"\n\n" in data:
+        if self._pieces_size <= len(data) <= most and not self._size and b"\n\n" in data:
             # What is copied is no more than what has come, so the time stays linear.
             data = b"".join([*self._pieces, data])
             self._pieces.clear()
@@ -108,7 +114,7 @@ class Decoder:
             return blocks
         elif self._size or self._pieces:
             end = data.find(b"\n\n") + 2
-            if end < 2 or len(data) > self._max:
+            if end < 2 or len(data) > most:
                 end = len(data)
             self._lines(data[:end], blocks)
             data = data[end:]
@@ -119,7 +125,7 @@ class Decoder:
     def _whole(self, data: bytes, blocks: list[Block]) -> None:
         """Take bytes that begin a block, cut at blank lines: half the time of cutting at each."""
         end = data.rfind(b"\n\n")
-        simple = len(data) <= self._max and not self.last_event_id
+        simple = len(data) <= self.max_event_bytes and not self.last_event_id
         if end >= 0:
             body, data = data[:end], data[end + 2 :]
             parts = body[len(_DATA) :].split(b"\n\n" + _DATA)
@@ -190,8 +196,8 @@ class Decoder:
         self._check(self._size + self._pieces_size, blocks)
 
     def _check(self, size: int, blocks: list[Block]) -> None:
-        if size > self._max:
-            raise EventTooLargeError(f"more than {self._max} bytes", blocks)
+        if size > self.max_event_bytes:
+            raise EventTooLargeError(f"more than {self.max_event_bytes} bytes", blocks)
 
     def _line(self, line: bytes) -> None:
         if line.startswith(b"data:"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import define, field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from orq_core.limits import Limits
 
@@ -58,6 +58,17 @@ class Releasable(Response, Protocol):
 
     def release(self) -> None:
         """Close after the last event: the end of the body follows it at once, or never."""
+        ...
+
+
+class ByChunk(Response, Protocol):
+    """An answer that knows the chunks of its body; a blocking transport may do without it."""
+
+    def singles(self) -> Iterator[bytes] | None:
+        """Return what yields the content of chunks that arrive alone; None if there are none.
+
+        It ends where anything else arrives, and the next `receive` returns or raises that.
+        """
         ...
 
 

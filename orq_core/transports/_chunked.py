@@ -30,6 +30,11 @@ class Chunks:
         self._line = b""  # the beginning of a line, or of a chunk's line end
         self._trailers = -1  # of them so far; negative before the last chunk
 
+    @property
+    def between(self) -> bool:
+        """Whether a chunk begins with the next byte."""
+        return not (self._inside or self._line or self._trailers >= 0)
+
     def feed(self, data: bytes) -> bytes:
         """Return the content of these bytes. Raises BadFramingError."""
         if self._line:

@@ -25,6 +25,7 @@ class LimitedReader(io.RawIOBase):
         """Read until closed; ``owner`` keeps the socket open and is closed with this."""
         self.waits = True
         self.ended = False
+        self.held: bytes | Exception = b""  # what the next `receive` returns or raises, if anything
         self._sock = sock
         self._limits = limits
         self._owner = owner
@@ -47,6 +48,8 @@ class LimitedReader(io.RawIOBase):
         Telling the socket another time costs a system call, so a time that is somewhat too short
         stays, and is looked at again when it is over.
         """
+        if self.held:
+            return self._let_go()
         sock = self._sock
         if not self.waits:
             sock.settimeout(0.0)
@@ -65,6 +68,16 @@ class LimitedReader(io.RawIOBase):
                 # Raises where a limit was reached.
                 if self._limits.remaining() is None:
                     raise
+
+    def _let_go(self) -> bytes:
+        held, self.held = self.held, b""
+        try:
+            if isinstance(held, Exception):
+                raise held
+            return held
+        finally:
+            # Its traceback refers to this frame.
+            del held
 
     def interrupt(self) -> None:
         """Wake the thread that waits in `receive`; raises OSError where no connection is left."""

@@ -1,4 +1,4 @@
-"""An answer of urllib3's, and what its and requests' exceptions mean."""
+"""An answer of urllib3's, read past it where that is possible."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ import threading
 from http.client import HTTPException, IncompleteRead
 from typing import TYPE_CHECKING
 
-import requests
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError
 
-from orq_core.errors import APIConnectionError, ConnectError, OrqError
+from orq_core.errors import OrqError
 from orq_core.transports._body import read_all
 from orq_core.transports._chunked import Chunks
-from orq_core.transports._environment import causes_of, place_of, reason_of
 from orq_core.transports._framing import WITHOUT_BODY
-from orq_core.transports._overdue import reached
+from orq_core.transports._requests_failure import FAILURES, closed_here, failure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from http.client import HTTPResponse
 
     from urllib3.response import HTTPResponse as Raw
@@ -27,8 +25,8 @@ if TYPE_CHECKING:
     from orq_core.transports import HttpRequest
     from orq_core.transports._reader import LimitedReader
 
-FAILURES = (requests.RequestException, HTTPError, HTTPException, OSError)
 _PIECE = 65536
+_LONGEST_SIZE = 6  # bytes of a chunk's size, line end included, that may come in one piece
 
 
 class RequestsResponse:
@@ -68,7 +66,7 @@ class RequestsResponse:
             closed = self._closed
             self._reading = not closed
         if closed:
-            raise _closed_here()
+            raise closed_here()
         try:
             if self._reader is None:
                 _set_timeout(self._raw, self._limits.remaining())
@@ -77,7 +75,7 @@ class RequestsResponse:
             raise
         except (*FAILURES, ValueError) as error:
             if self._closed:
-                raise _closed_here() from error
+                raise closed_here() from error
             raise failure(error, self._http) from error
         finally:
             with self._lock:
@@ -86,8 +84,44 @@ class RequestsResponse:
             if closed:
                 self._release(drop=True)
         if closed:
-            raise _closed_here()
+            raise closed_here()
         return data
+
+    def singles(self) -> Iterator[bytes] | None:
+        """Return what yields chunks that come one at a time; None where the body is none of them.
+
+        It ends where anything else comes, which the next `receive` returns or raises.
+        """
+        answer, reader = self._plain, self._reader
+        if answer is None or reader is None or not answer.chunked or not self._drained:
+            return None
+        return self._singles(reader) if self._chunks.between else None
+
+    def _singles(self, reader: LimitedReader) -> Iterator[bytes]:
+        while True:
+            with self._lock:
+                closed = self._closed
+                self._reading = not closed
+            if closed:
+                return
+            data = b""
+            try:
+                data = reader.receive(_PIECE)
+            except TimeoutError:
+                pass  # the limit is still over when it is looked at again
+            except (*FAILURES, ValueError) as error:
+                reader.held = error
+            finally:
+                with self._lock:
+                    self._reading, closed = False, self._closed
+                if closed:
+                    self._release(drop=True)
+            at = data.find(b"\r\n", 0, _LONGEST_SIZE)
+            content = data[at + 2 : -2]
+            if not content or data[:at] != b"%x" % len(content) or not data.endswith(b"\r\n"):
+                reader.held = reader.held or data
+                return
+            yield content
 
     def _read(self) -> bytes:
         """Receive what the next piece of content needs."""
@@ -186,34 +220,3 @@ def _set_timeout(raw: Raw, seconds: float | None) -> None:
         sock = getattr(getattr(buffer, "raw", None), "_sock", None)
     if sock is not None:
         sock.settimeout(seconds)
-
-
-def _closed_here() -> APIConnectionError:
-    return APIConnectionError("the response was closed while it was being read")
-
-
-def failure(
-    error: Exception,
-    http: HttpRequest,
-    proxy: str | None = None,
-    connect_at: float | None = None,
-) -> OrqError:
-    """Say what a backend's exception means.
-
-    ``connect_at``: when a session of the caller's must have connected; it does not say when it has.
-    """
-    limits = http.limits
-    reason = reason_of(error)
-    timed_out = isinstance(error, (TimeoutError, requests.Timeout)) or "imeout" in reason
-    unmade = isinstance(error, requests.ConnectTimeout)
-    if unmade and reached(limits, connect_at):
-        limits.phase, limits.phase_at = "connect", connect_at
-        return limits.error()
-    nearest = limits.next_at
-    if (timed_out and reached(limits, nearest)) or (nearest and limits.clock() >= nearest):
-        return limits.error()
-    place, reason = place_of(http.url, proxy), "timed out" if timed_out else reason
-    unmade = unmade or any(isinstance(cause, NewConnectionError) for cause in causes_of(error))
-    if limits.phase == "connect" or unmade:
-        return ConnectError(f"could not connect to {place}: {reason}")
-    return APIConnectionError(f"the connection to {place} failed: {reason}")

@@ -16,7 +16,8 @@ from orq_core.errors import OrqError
 from orq_core.transports._connections import LimitedPool, LimitedTlsPool, using
 from orq_core.transports._environment import Proxies, ca_bundle, checked_session, checked_settings
 from orq_core.transports._framing import check_framing
-from orq_core.transports._requests_response import FAILURES, RequestsResponse, failure
+from orq_core.transports._requests_failure import FAILURES, failure
+from orq_core.transports._requests_response import RequestsResponse
 from orq_core.transports._tls import Tls
 from orq_core.transports._underway import Underway
 

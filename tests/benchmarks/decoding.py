@@ -52,7 +52,7 @@ def main() -> None:
 
     def reader(*, templates: bool) -> StreamReader:
         made = StreamReader(converter, max_event_bytes=2**26)
-        made._templates._off |= not templates
+        made.templates._off |= not templates
         return made
 
     def chunks_of(*, templates: bool) -> list[object]:

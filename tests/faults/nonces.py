@@ -40,7 +40,8 @@ def asking(nonce: str, **plan: Any) -> dict[str, Any]:
     """Return arguments of ``create``: the prompt tells the server what to do.
 
     ``events``: how many of a stream; ``hold``: after how many it waits for the client to leave;
-    ``pause``: seconds between two pieces of an answer, which are cut at random.
+    ``pause``: seconds between two pieces of an answer, which are cut at random; ``apart``: seconds
+    between two events of a stream.
     """
     content = json.dumps({"nonce": nonce, **plan})
     return {"model": "fake/model", "messages": [{"role": "user", "content": content}]}
@@ -63,12 +64,19 @@ def serve(connection: Connection) -> None:
         return
     sent = [event(chunk(f"{nonce}.")) for _ in range(events)]
     headers = head("Content-Type: text/event-stream", "Transfer-Encoding: chunked")
+    end = [event(chunk(finish_reason="stop")), DONE]
+    pieces = [headers, *map(chunked, sent[:hold] if hold is not None else sent + end)]
+    if hold is None:
+        pieces.append(LAST_CHUNK)
+    if apart := plan.get("apart"):
+        for piece in pieces:
+            connection.send(piece)
+            time.sleep(apart)
+    else:
+        _send(connection, b"".join(pieces), plan)
     if hold is not None:
-        connection.send(headers + b"".join(map(chunked, sent[:hold])))
         connection.wait_for_client()
         raise OSError("the client has left")
-    end = [event(chunk(finish_reason="stop")), DONE]
-    _send(connection, headers + b"".join(map(chunked, sent + end)) + LAST_CHUNK, plan)
 
 
 def _send(connection: Connection, data: bytes, plan: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ class Interrupts:
         self.after = False
         self.seen = 0
         self._thread = threading.get_ident()
-        for name in ("recv_into", "sendall", "connect_ex", "settimeout", "getsockopt"):
+        for name in ("recv", "recv_into", "sendall", "connect_ex", "settimeout", "getsockopt"):
             monkeypatch.setattr(socket.socket, name, self._wrapped(name), raising=False)
 
     def arm(self, at: int, *, after: bool) -> None:
@@ -49,27 +49,33 @@ class Interrupts:
         return operation
 
 
-def read_whole(client: Any, nonce: str, stream: bool) -> str:
-    answer = client.router.chat.completions.create(stream=stream, **asking(nonce))
+def read_whole(client: Any, nonce: str, stream: bool, **plan: Any) -> str:
+    answer = client.router.chat.completions.create(stream=stream, **asking(nonce, **plan))
     if not stream:
         return str(answer.text)
     with answer:
         return "".join(each.text for each in answer)
 
 
+# Events that come one at a time are read in another way.
+APART = {"events": 6, "apart": 0.002}
+
+
 @pytest.mark.parametrize("stack", STACKS)
-@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("stream", "plan"), [(False, {}), (True, {}), (True, APART)])
 @pytest.mark.parametrize("after", [False, True])
 def test_ctrl_c_at_every_operation_of_a_socket(
-    stream: bool, stack: str, after: bool, monkeypatch: pytest.MonkeyPatch
+    stream: bool, plan: dict[str, Any], stack: str, after: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    events = plan.get("events", 3)
     interrupts = Interrupts(monkeypatch)
     with RawServer(serve) as server, nothing_left(server):
         for at in itertools.count():
             with orq_core.Orq(**arguments(server, stack)) as client:
                 interrupts.arm(at, after=after)
                 try:
-                    assert read_whole(client, f"stopped-{at}", stream) == text_of(f"stopped-{at}")
+                    text = read_whole(client, f"stopped-{at}", stream, **plan)
+                    assert text == text_of(f"stopped-{at}", events)
                     going_on = False
                 except KeyboardInterrupt:
                     going_on = True
@@ -78,6 +84,35 @@ def test_ctrl_c_at_every_operation_of_a_socket(
                 if not going_on:
                     break
         assert at > 3
+
+
+@pytest.mark.parametrize("plan", [{"events": 6}, APART])
+@pytest.mark.parametrize("after", [False, True])
+def test_who_reads_on_after_ctrl_c_is_told(
+    after: bool, plan: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was received when it came may be lost, and then the rest is no whole answer."""
+    interrupts = Interrupts(monkeypatch)
+    with RawServer(serve) as server, nothing_left(server):
+        for at in itertools.count():
+            with orq_core.Orq(**arguments(server)) as client:
+                stream = client.router.chat.completions.create(stream=True, **asking("on", **plan))
+                texts = [next(stream).text for _ in range(3)]
+                interrupts.arm(at, after=after)
+                going_on = False
+                try:
+                    texts += [each.text for each in stream]
+                except KeyboardInterrupt:
+                    going_on = True
+                interrupts.arm(-1, after=after)
+                if not going_on:
+                    break
+                with pytest.raises(orq_core.StreamInterruptedError):
+                    texts += [each.text for each in stream]
+                assert text_of("on", 6).startswith("".join(texts))
+                assert stream.partial.text.startswith("".join(texts))
+        assert "".join(texts) == text_of("on", 6)
+        assert at > 0 or plan is not APART
 
 
 OURS = orq_core.__path__[0]
@@ -106,25 +141,32 @@ def interrupted_at(line: int, within: str) -> Iterator[list[int]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
-    ("within", "step"),
+    ("within", "step", "stream", "plan"),
     [
-        pytest.param(OURS, 11, id="all"),
-        pytest.param(f"{OURS}/transports/_underway", 1, id="what is waited for"),
-        pytest.param(f"{OURS}/_feed", 1, id="feed"),
+        pytest.param("", 11, False, {}, id="all, whole"),
+        pytest.param("", 11, True, {}, id="all, streamed"),
+        pytest.param("/transports/_underway", 1, True, {}, id="what is waited for"),
+        pytest.param("/_feed", 1, True, {}, id="feed"),
+        pytest.param("/_paced", 1, True, APART, id="paced"),
+        pytest.param("/transports/_requests_response", 1, True, APART, id="response, paced"),
     ],
 )
 # Between two lines a socket may have no owner yet, so the collector closes it, and says so.
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_ctrl_c_between_any_two_lines(stream: bool, within: str, step: int) -> None:
+def test_ctrl_c_between_any_two_lines(
+    within: str, step: int, stream: bool, plan: dict[str, Any]
+) -> None:
     with RawServer(serve) as server, nothing_left(server):
         for at in itertools.count(1, step):
             with orq_core.Orq(**arguments(server)) as client:
                 read_whole(client, "first", stream=True)
-                with interrupted_at(at, within) as seen, contextlib.suppress(KeyboardInterrupt):
-                    read_whole(client, f"stopped-{at}", stream)
+                with (
+                    interrupted_at(at, OURS + within) as seen,
+                    contextlib.suppress(KeyboardInterrupt),
+                ):
+                    read_whole(client, f"stopped-{at}", stream, **plan)
                 assert read_whole(client, f"next-{at}", stream=False) == text_of(f"next-{at}")
                 if seen[0] < at:
                     break

@@ -36,7 +36,7 @@ from orq_core import (
 from orq_core._runtime import drive
 from orq_core.limits import Limits
 from orq_core.testing import LocalRouter, Mode, Stall, chunk, completion, event, reply, stream
-from orq_core.transports import HttpRequest, _aiohttp_response, _requests_response
+from orq_core.transports import HttpRequest, _aiohttp_response, _requests_failure
 from orq_core.transports._environment import Proxies, ca_bundle, place_of, reason_of
 from orq_core.transports.aiohttp import AiohttpTransport
 from orq_core.transports.requests import RequestsTransport
@@ -165,13 +165,13 @@ def test_a_systems_time_out_is_none_of_the_calls(timeout: Timeout) -> None:
     http = request("http://x.test", timeout)
     http.limits.enter("first_event")
     for said in (
-        _requests_response.failure(error, http),
+        _requests_failure.failure(error, http),
         _aiohttp_response.failure(error, http.url, http.limits),
     ):
         assert type(said) is APIConnectionError
         assert str(said) == "the connection to x.test failed: timed out"
     connecting = request("http://x.test", timeout)
-    said = _requests_response.failure(requests.ConnectTimeout(), connecting)
+    said = _requests_failure.failure(requests.ConnectTimeout(), connecting)
     assert isinstance(said, ConnectError)
 
 
