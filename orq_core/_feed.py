@@ -6,9 +6,8 @@ from asyncio import current_task
 from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Any, cast
 
-from orq_core._accumulate import chunks_of
+from orq_core._accumulate import Tally, chunks_of
 from orq_core._paced import paced
-from orq_core._tally import Tally
 from orq_core.errors import (
     OrqError,
     PluginError,

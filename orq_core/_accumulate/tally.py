@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import length_hint
 from typing import TYPE_CHECKING
 
-from orq_core._accumulate import Accumulator
+from orq_core._accumulate.accumulator import Accumulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
