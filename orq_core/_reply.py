@@ -98,8 +98,8 @@ class Reply:
                     data = await response.receive()
                 except APIConnectionError as error:
                     data = reader.broken(error)
-                came = now()
-                info.waited += came - asked
+                finally:
+                    info.waited += now() - asked
                 info.bytes_received += len(data)
                 batch = reader.read(data) if data else reader.end()
                 if not batch:

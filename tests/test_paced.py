@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from orq_core import APITimeoutError, Orq, OrqError, StreamInterruptedError, Timeout
 from orq_core import _feed as feed_module
 from orq_core._answers import AnswerReader
+from orq_core._runtime import Blocking
 from orq_core.models import to_dict
 from orq_core.testing import DONE, chunk, error_event, event
 from orq_core.transports import HttpRequest
@@ -35,21 +36,42 @@ WORDS = [event(chunk(f" word-{number}")) for number in range(6)]
 END = [event(chunk(finish_reason="stop")), DONE]
 
 
-class Socket:
-    """Hands out what arrives, a piece for each receive."""
+Arrivals = Sequence[bytes | Exception | float]
 
-    def __init__(self, pieces: Sequence[bytes | Exception]) -> None:
-        self._pieces = iter(pieces)
+
+class Clock:
+    """Tells a time that passes only where somebody waits."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Socket:
+    """Hands out what arrives, a piece for each receive; a number is so many seconds of silence."""
+
+    def __init__(self, arrivals: Arrivals, clock: Clock) -> None:
+        self._arrivals = iter(arrivals)
+        self._clock = clock
+        self._silent = 0.0
         self._timeout: float | None = None
 
     def recv(self, size: int) -> bytes:
         if self._timeout == 0.0:
             raise BlockingIOError
-        piece = next(self._pieces, b"")
+        piece = self._silent or next(self._arrivals, b"")
+        while isinstance(piece, float):
+            waited = piece if self._timeout is None else min(piece, self._timeout)
+            self._clock.now += waited
+            self._silent = piece - waited
+            if self._silent:
+                raise TimeoutError
+            piece = next(self._arrivals, b"")
         if isinstance(piece, Exception):
             raise piece
         if not piece:
-            self._pieces = iter(())
+            self._arrivals = iter(())
         assert len(piece) <= size
         return piece
 
@@ -82,16 +104,15 @@ class Transport:
 
     is_async = False
 
-    def __init__(self, pieces: Sequence[bytes | Exception]) -> None:
-        self._pieces = pieces
+    def __init__(self, arrivals: Arrivals, clock: Clock) -> None:
+        self._socket: Any = Socket(arrivals, clock)
 
     async def send(self, http: HttpRequest) -> RequestsResponse:
         http.limits.enter("first_event")
-        socket: Any = Socket(self._pieces)
         raw: Any = SimpleNamespace(
             status=200,
             headers={"content-type": "text/event-stream"},
-            _original_response=Original(LimitedReader(socket, http.limits, io.BytesIO())),
+            _original_response=Original(LimitedReader(self._socket, http.limits, io.BytesIO())),
             closed=False,
             close=lambda: None,
             release_conn=lambda: None,
@@ -102,10 +123,13 @@ class Transport:
         pass
 
 
-def outcome(pieces: Sequence[bytes | Exception]) -> list[Any]:
-    """Read a stream to its end; tell all that a caller can see of it."""
+def outcome(arrivals: Arrivals, timeout: Timeout | None = None) -> list[Any]:
+    """Read a stream to its end; tell all that a caller can see of it, and the time it took."""
     seen: list[Any] = []
-    with Orq(api_key=KEY, discover=False, transport=Transport(pieces)) as orq:
+    clock = Clock()
+    transport = Transport(arrivals, clock)
+    with Orq(api_key=KEY, discover=False, transport=transport, timeout=timeout) as orq:
+        orq._core.runtime = Blocking(clock)
         orq._core.wire.max_event_bytes = 20000
         info = None
         try:
@@ -120,17 +144,17 @@ def outcome(pieces: Sequence[bytes | Exception]) -> list[Any]:
             seen += [type(error), str(error), getattr(error, "delivered", None)]
             seen.append(None if partial is None else to_dict(partial))
         if info is not None:
-            seen += [info.bytes_received, len(info.attempts), info.attempts[0].error]
-    return seen
+            seen += [info.bytes_received, len(info.attempts), info.attempts[0].error, info.waited]
+    return [*seen, clock.now]
 
 
-def usual(pieces: Sequence[bytes | Exception]) -> list[Any]:
+def usual(arrivals: Arrivals, timeout: Timeout | None = None) -> list[Any]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(feed_module, "paced", lambda *_: iter(()))
-        return outcome(pieces)
+        return outcome(arrivals, timeout)
 
 
-def straight(pieces: Sequence[bytes | Exception]) -> int:
+def straight(pieces: Sequence[bytes]) -> int:
     """Return how many events were read without the usual reader."""
     reads: list[int] = []
     original = AnswerReader.read
@@ -168,7 +192,7 @@ def test_events_that_take_turns_are_left_to_the_usual_way() -> None:
     assert straight(pieces) == 0
 
 
-ODD: dict[str, list[bytes | Exception]] = {
+ODD: dict[str, list[bytes | Exception | float]] = {
     "two events in a chunk": [chunked(WORDS[0] + WORDS[1])],
     "two chunks at once": [chunked(WORDS[0]) + chunked(WORDS[1])],
     "three chunks and a half": [b"".join(map(chunked, WORDS[:3])) + b"5", b"\r\ndata:\r\n"],
@@ -239,7 +263,7 @@ PIECES = st.sampled_from(
 def test_any_stream_in_any_pieces(events: list[bytes], cuts: list[int], together: int) -> None:
     chunks = [chunked(each) for each in [*WORDS[:4], *events]]
     written = [b"".join(chunks[at : at + together]) for at in range(0, len(chunks), together)]
-    pieces: list[bytes | Exception] = []
+    pieces: list[bytes] = []
     at = 0
     for each in [*written, LAST_CHUNK]:
         inner = sorted(cut - at for cut in cuts if at < cut < at + len(each))
@@ -265,65 +289,56 @@ def test_recorded_streams_one_event_at_a_time() -> None:
 # Waiting
 
 
-def serving(*later: tuple[float, bytes]) -> Any:
-    """Send words one by one, then the rest, each after so many seconds."""
-
-    def script(connection: Connection) -> None:
-        connection.send(head("Content-Type: text/event-stream", "Transfer-Encoding: chunked"))
-        for each in WORDS:
-            connection.send(chunked(each))
-            time.sleep(0.02)
-        for seconds, data in later:
-            time.sleep(seconds)
-            connection.send(data)
-        connection.wait_for_client()
-
-    return script
+def words(connection: Connection) -> None:
+    """Send words one by one, and then nothing."""
+    connection.send(head("Content-Type: text/event-stream", "Transfer-Encoding: chunked"))
+    for each in WORDS:
+        connection.send(chunked(each))
+        time.sleep(0.02)
+    connection.wait_for_client()
 
 
-def asking(server: RawServer, **settings: Any) -> Orq:
-    return Orq(api_key=KEY, discover=False, server_url=server.url, **settings)
+def asking(server: RawServer) -> Orq:
+    return Orq(api_key=KEY, discover=False, server_url=server.url)
 
 
 def read(stream: Any, count: int) -> Iterator[Any]:
     return (next(stream) for _ in range(count))
 
 
+HALF = chunked(WORDS[0])[:40]
+
+
 @pytest.mark.parametrize(
-    ("later", "limits"),
+    ("later", "limits", "kind", "at"),
     [
-        ([], {"idle": 0.4}),
-        ([(0.1, chunked(b": ping\n\n"))] * 12, {"idle": 0.4}),
-        ([(0.1, chunked(WORDS[0])[:1]), (0.1, chunked(WORDS[0])[1:40])], {"idle": 0.4}),
-        ([], {"total": 0.6}),
-        ([], {"idle": None, "total": 0.6}),
+        ([100.0], {"idle": 10}, "idle", 16),
+        ([3.0, chunked(b": ping\n\n")] * 9, {"idle": 10}, "idle", 16),
+        ([3.0, HALF[:1], 3.0, HALF[1:], 100.0], {"idle": 10}, "idle", 16),
+        ([100.0], {"total": 20}, "total", 20),
+        ([100.0], {"idle": None, "total": 20}, "total", 20),
+        ([3.0, chunked(WORDS[0])] * 9, {"idle": 10, "total": 20}, "total", 20),
     ],
-    ids=["silence", "comments", "half an event", "total", "total alone"],
+    ids=["silence", "comments", "half an event", "total", "total alone", "total between"],
 )
-def test_a_limit_is_kept(later: Any, limits: dict[str, Any]) -> None:
-    with RawServer(serving(*later)) as server, asking(server, timeout=Timeout(**limits)) as orq:
-        began = time.monotonic()
-        with orq.router.chat.completions.create(**ASKED) as stream:
-            assert len([*read(stream, len(WORDS))]) == len(WORDS)
-            waited = time.monotonic()
-            with pytest.raises(APITimeoutError) as caught:
-                next(stream)
-        since = began if caught.value.kind == "total" else waited
-        assert 0.35 < time.monotonic() - since < 0.9
-        assert stream.partial.text == "".join(f" word-{number}" for number in range(6))
+def test_a_limit_is_kept(later: Any, limits: dict[str, Any], kind: str, at: float) -> None:
+    arrivals = [each for word in WORDS for each in (1.0, chunked(word))] + later
+    seen = outcome(arrivals, Timeout(**limits))
+    assert seen == usual(arrivals, Timeout(**limits))
+    assert APITimeoutError in seen
+    assert f"(timeout.{kind})" in str(seen)
+    assert seen[-1] == pytest.approx(at, abs=0.05)
 
 
 def test_no_limit_at_all() -> None:
     never = Timeout(connect=None, first_event=None, idle=None, total=None)
-    later = (0.2, chunked(DONE) + LAST_CHUNK)
-    with RawServer(serving(later)) as server, asking(server, timeout=never) as orq:
-        stream = orq.router.chat.completions.create(**ASKED)
-        assert len([*stream]) == len(WORDS)
+    arrivals = [each for word in WORDS for each in (1e6, chunked(word))] + [chunked(DONE)]
+    assert outcome(arrivals, never) == usual(arrivals, never)
 
 
 @pytest.mark.parametrize("what", ["stream", "client"])
 def test_closing_wakes_who_waits(what: str) -> None:
-    with RawServer(serving()) as server, asking(server) as orq:
+    with RawServer(words) as server, asking(server) as orq:
         stream = orq.router.chat.completions.create(**ASKED)
         assert len([*read(stream, len(WORDS))]) == len(WORDS)
         timer = threading.Timer(0.2, stream.close if what == "stream" else orq.close)
@@ -339,7 +354,7 @@ def test_closing_wakes_who_waits(what: str) -> None:
 
 
 def test_closing_between_two_events_from_another_thread() -> None:
-    with RawServer(serving()) as server, asking(server) as orq:
+    with RawServer(words) as server, asking(server) as orq:
         stream = orq.router.chat.completions.create(**ASKED)
         assert len([*read(stream, 5)]) == 5
         closer = threading.Thread(target=stream.close)
@@ -353,7 +368,7 @@ def test_closing_between_two_events_from_another_thread() -> None:
 
 def test_two_threads_can_t_read_at_once() -> None:
     with (
-        RawServer(serving()) as server,
+        RawServer(words) as server,
         asking(server) as orq,
         orq.router.chat.completions.create(**ASKED) as stream,
     ):
@@ -368,7 +383,9 @@ def test_two_threads_can_t_read_at_once() -> None:
 
         reader = threading.Thread(target=wait)
         reader.start()
-        time.sleep(0.2)
+        latest = time.monotonic() + 5
+        while not stream._feed.running and time.monotonic() < latest:
+            time.sleep(0.01)
         with pytest.raises(RuntimeError, match="being read by another thread"):
             next(stream)
         stream.close()
@@ -377,7 +394,7 @@ def test_two_threads_can_t_read_at_once() -> None:
 
 
 def test_a_stream_that_is_dropped_leaves_nothing() -> None:
-    with RawServer(serving()) as server, asking(server) as orq:
+    with RawServer(words) as server, asking(server) as orq:
         stream = orq.router.chat.completions.create(**ASKED)
         assert json.dumps([to_dict(each) for each in read(stream, len(WORDS))])
         with pytest.warns(ResourceWarning, match="a stream was dropped"):
