@@ -57,6 +57,7 @@ def paced(feed: Feed, reply: Reply, template: Template) -> Iterator[ChatCompleti
                     pass
                 else:
                     events.delivered += 1
+                    events.templates.used += 1
                     texts.append(text)
                     yield make(text)
                     continue

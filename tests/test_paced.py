@@ -192,6 +192,15 @@ def test_events_that_take_turns_are_left_to_the_usual_way() -> None:
     assert straight(pieces) == 0
 
 
+def test_what_is_repeated_may_change_again_and_again() -> None:
+    """A template that served is no reason to learn no more of them."""
+    streams = [[each.replace(b"chatcmpl-fake", b"id-%d" % n) for each in WORDS] for n in range(20)]
+    pieces = [chunked(each) for words in streams for each in words]
+    assert outcome(pieces) == usual(pieces)
+    # Of each the first is learned, the second is like it, and the third begins it.
+    assert straight(pieces) == len(streams) * (len(WORDS) - 3) - 1
+
+
 ODD: dict[str, list[bytes | Exception | float]] = {
     "two events in a chunk": [chunked(WORDS[0] + WORDS[1])],
     "two chunks at once": [chunked(WORDS[0]) + chunked(WORDS[1])],
